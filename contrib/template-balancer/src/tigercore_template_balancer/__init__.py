@@ -1,0 +1,1 @@
+"""A balancing strategy for tigercore, to copy."""

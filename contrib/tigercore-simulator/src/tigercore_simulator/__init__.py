@@ -1,0 +1,1 @@
+"""Tiger Brokers' OpenAPI gateway on a local port, for demos, tests and plugin authors."""

@@ -1,0 +1,1 @@
+"""The balancing strategies that tigercore ships."""

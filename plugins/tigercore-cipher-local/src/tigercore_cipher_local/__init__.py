@@ -1,0 +1,1 @@
+"""Seal tigercore's secrets under a root key that this machine holds."""

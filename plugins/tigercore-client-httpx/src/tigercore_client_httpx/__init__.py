@@ -1,0 +1,1 @@
+"""Call the Tiger OpenAPI gateway over HTTP: signatures, tokens, typed errors."""

@@ -1,0 +1,1 @@
+"""Keep tigercore's accounts in an SQLite file or in memory."""

@@ -1,0 +1,1 @@
+"""Keep many Tiger Brokers accounts for a program."""

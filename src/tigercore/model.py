@@ -1,0 +1,209 @@
+"""The nouns, as frozen values. None of them does I/O, and none but `Credentials` and `Token` holds a secret."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple, Self, final
+from uuid import UUID
+
+import attrs
+
+from tigercore.errors import PermissionDenied
+from tigercore.secret import Secret as Secret
+from tigercore.vocabulary import AccountStatus as AccountStatus
+from tigercore.vocabulary import AccountType as AccountType
+from tigercore.vocabulary import AuditResult as AuditResult
+from tigercore.vocabulary import AuditSeverity as AuditSeverity
+from tigercore.vocabulary import Environment as Environment
+from tigercore.vocabulary import KeyState as KeyState
+from tigercore.vocabulary import License as License
+from tigercore.vocabulary import LoadBalanceStrategy as LoadBalanceStrategy
+from tigercore.vocabulary import MarketPermission as MarketPermission
+from tigercore.vocabulary import OperationClass as OperationClass
+from tigercore.vocabulary import OperationType as OperationType
+from tigercore.vocabulary import RefreshTrigger as RefreshTrigger
+from tigercore.vocabulary import TokenRefreshStatus as TokenRefreshStatus
+from tigercore.vocabulary import TokenState as TokenState
+
+
+@final
+@attrs.frozen
+class Operation:
+    """One gateway method: its safety class, its budget, the scope that it needs.
+
+    Methods of one `group` share a budget of `per_minute` calls in a rolling minute for each developer (protocol 8).
+    `binds_account` says that the call names an account, which the router fills in.
+    """
+
+    method: str
+    version: str
+    type: OperationType
+    safety: OperationClass
+    group: str
+    per_minute: int
+    scope: str
+    binds_account: bool
+
+
+@final
+@attrs.frozen
+class TigerAccount:
+    """An account without its secrets.
+
+    `developer` is a keyed hash of the tiger_id: equal for accounts of one developer, which share the gateway's budgets.
+    `version` counts writes of the row; a change carries the version that it has read.
+    """
+
+    id: UUID
+    account_name: str
+    account_number: str
+    account_type: AccountType
+    environment: Environment
+    created_at: datetime
+    updated_at: datetime
+    license: License | None = None
+    status: AccountStatus = AccountStatus.ACTIVE
+    market_permissions: frozenset[MarketPermission] = frozenset()
+    tags: frozenset[str] = frozenset()
+    description: str = ""
+    server_url: str | None = None
+    weight: float = 1.0
+    is_default_trading: bool = False
+    is_default_data: bool = False
+    error_count: int = 0
+    developer: str = ""
+    version: int = 0
+
+    @property
+    def is_paper(self) -> bool:
+        """Say whether orders of this account trade no real money."""
+        return self.account_type is AccountType.PAPER
+
+    @property
+    def needs_token(self) -> bool:
+        """Say whether the gateway asks this account for a token beside the signature."""
+        return self.license is License.TBHK
+
+
+@final
+@attrs.frozen
+class Credentials:
+    """The secrets of a developer. `credentials["tiger_id"]` works too, and gives a `Secret`."""
+
+    tiger_id: Secret
+    private_key: Secret
+    secret_key: Secret | None = None
+
+    def __getitem__(self, name: str) -> Secret:
+        value = getattr(self, name, None)
+        if not isinstance(value, Secret):
+            raise KeyError(name)
+        return value
+
+
+_STAMPS = re.compile(rb"(\d{13}),(\d{13})")
+
+
+@final
+@attrs.frozen
+class Token:
+    """A token and what is known of its life."""
+
+    value: Secret
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a TBHK token, whose first 27 bytes name its birth and its end in ms (protocol 4A.2).
+
+        :raises ValueError: the text is not such a token.
+        """
+        try:
+            stamps = _STAMPS.match(base64.b64decode(text, validate=True))
+        except (binascii.Error, ValueError):
+            stamps = None
+        if stamps is None:
+            raise ValueError("not a TBHK token: base64 of '<born ms>,<ends ms>' and 16 bytes is expected")
+        born, ends = (datetime.fromtimestamp(int(ms) / 1000, UTC) for ms in stamps.groups())
+        return cls(Secret(text), born, ends)
+
+
+@final
+@attrs.frozen
+class TokenStatus:
+    """What may be known of an account's token without seeing it."""
+
+    account_id: UUID
+    state: TokenState
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    next_refresh_at: datetime | None = None
+    failures: int = 0
+
+
+@final
+class RefreshResult(NamedTuple):
+    """The requirement's pair: whether the token is good now, and if not, why."""
+
+    success: bool
+    error: str | None = None
+
+
+@final
+@attrs.frozen
+class Principal:
+    """Who asks, and what they may do. `accounts` None means: any account."""
+
+    name: str
+    scopes: frozenset[str]
+    accounts: frozenset[UUID] | None = None
+
+    def require(self, scope: str) -> None:
+        """Pass if the scope is held.
+
+        :raises PermissionDenied: it is not.
+        """
+        if scope not in self.scopes:
+            raise PermissionDenied(f"{self.name} does not hold the scope {scope!r}")
+
+
+@final
+@attrs.frozen
+class AuditEntry:
+    """One line of the audit log; `details` holds ids and codes, never a secret."""
+
+    at: datetime
+    initiator: str
+    action: str
+    target: str
+    result: AuditResult = AuditResult.SUCCESS
+    severity: AuditSeverity = AuditSeverity.LOW
+    details: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@final
+@attrs.frozen
+class WrappedKey:
+    """A key that seals secrets, itself sealed under the root. `check` proves that it was opened right."""
+
+    version: int
+    state: KeyState
+    provider: str
+    blob: bytes
+    check: bytes
+
+
+@final
+@attrs.frozen
+class KeyRing:
+    """The keys of one installation; `active` is the version that seals, `version` counts writes of the ring."""
+
+    id: UUID
+    active: int
+    keys: tuple[WrappedKey, ...]
+    version: int = 0

@@ -1,0 +1,1 @@
+"""Contract suites, fakes and clocks, for the authors of plugins. Needs pytest and pytest-trio."""

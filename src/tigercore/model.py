@@ -155,6 +155,60 @@ class RefreshResult(NamedTuple):
 
 
 @final
+class TokenValidation(NamedTuple):
+    """Whether the gateway takes the token now, and if not, why."""
+
+    valid: bool
+    error: str | None = None
+
+
+@final
+@attrs.frozen
+class RefreshStatistics:
+    """How refreshes went in a span of time. `success_rate` is 0 to 1, None if none has ended."""
+
+    attempts: int
+    by_status: Mapping[TokenRefreshStatus, int]
+    by_trigger: Mapping[RefreshTrigger, int]
+    success_rate: float | None
+
+
+@final
+@attrs.frozen
+class Availability:
+    """Whether an account may be routed to now; `reasons` says what stands against it."""
+
+    available: bool
+    reasons: tuple[str, ...] = ()
+
+
+@final
+@attrs.frozen
+class AccountStatistics:
+    """What routing has seen of an account. `latency` is in ms, `error_rate` and `share` are 0 to 1."""
+
+    account_id: UUID
+    account_name: str
+    calls: int
+    failures: int
+    share: float
+    in_flight: int
+    latency: float
+    error_rate: float
+    ejected: bool
+
+
+@final
+@attrs.frozen
+class Explanation:
+    """Where an account stands in a decision: its place in the plan from 1, or why it was left out."""
+
+    account: TigerAccount
+    place: int | None
+    reason: str | None = None
+
+
+@final
 @attrs.frozen
 class Principal:
     """Who asks, and what they may do. `accounts` None means: any account."""

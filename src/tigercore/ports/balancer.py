@@ -17,7 +17,8 @@ from tigercore.ports._driver import Driver
 class Candidate:
     """An account that may carry an operation, with live statistics. A strategy reads it and never writes it.
 
-    `usage` counts calls of late and fades, `in_flight` those that are not answered yet. `latency` is a peak-sensitive
+    `usage` counts calls, recent ones for more, so that only comparing it means anything; `in_flight` counts those that
+    are not answered yet. `latency` is a peak-sensitive
     moving average in ms, 0.0 while nothing is known. `error_rate` is the faded share of calls that failed, 0 to 1.
     """
 

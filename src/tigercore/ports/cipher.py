@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 from uuid import UUID
 
 from tigercore.model import KeyRing, WrappedKey
@@ -12,14 +13,29 @@ from tigercore.ports._driver import Driver
 class Cipher(Driver):
     """Seal and open secrets under the keys of a ring. Two tiers: a root wraps the keys, the keys seal messages.
 
-    No error of a cipher shows plaintext, key material or the context.
+    No error of a cipher shows plaintext, key material or the context. Opening a cipher whose root is not there raises
+    `KeyUnavailable`, then or when the root is first used.
     """
+
+    @classmethod
+    @abstractmethod
+    def create_root(cls, options: Any) -> str:
+        """Make the root that the options name if it is not there, and say in one sentence what was made or found.
+
+        What is there is never overwritten: it may be the only way to the secrets. For the operator, once; it may block.
+
+        :raises KeyUnavailable: there is no root and none can be made, or what is there is not one.
+        """
 
     @abstractmethod
     async def unlock(self, ring: KeyRing) -> None:
         """Unwrap the keys of the ring and use them from now on; called again when the ring has grown.
 
-        :raises KeyUnavailable: the root cannot be reached, or it is not the one that wrapped this ring.
+        STAGED, ACTIVE and DECRYPT keys open messages, `ring.active` seals them; RETIRED and DESTROYED keys are not
+        looked at. If it fails, the keys that were in use stay in use.
+
+        :raises KeyUnavailable: the root cannot be reached, it is not the one that wrapped this ring, a key is not the
+            one that was made for this ring and version, or the active key is not among those that open.
         """
 
     @abstractmethod
@@ -47,6 +63,8 @@ class Cipher(Driver):
     @abstractmethod
     def mac(self, data: bytes, *, purpose: str) -> bytes:
         """Return a keyed hash, 16 bytes or more, that is the same for the same data, purpose and ring.
+
+        It stays the same while the ring grows.
 
         :raises KeyUnavailable: no ring was unlocked.
         """

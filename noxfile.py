@@ -1,0 +1,94 @@
+"""`nox` runs what CI runs: lint, types, import rules, tests on every interpreter that is found, and the docs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "imports", "tests", "contracts", "docs"]
+
+FLOOR = "3.11"
+NEWER = ["3.12", "3.13"]
+SOURCES = ["src", *map(str, sorted(Path().glob("plugins/*/src"))), *map(str, sorted(Path().glob("contrib/*/src")))]
+
+
+def interpreters() -> list[str]:
+    """Name the floor and every newer interpreter that is found; versions kept by pyenv count as found."""
+    kept = Path.home().joinpath(".pyenv", "versions")
+    found = [str(path) for path in sorted(kept.glob("3.1[123]*/bin"))] if kept.is_dir() else []
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *found])
+    return [FLOOR, *(version for version in NEWER if shutil.which(f"python{version}"))]
+
+
+def sync(session: nox.Session, *groups: str) -> None:
+    """Install every distribution of the workspace and these groups, exactly as `uv.lock` says."""
+    chosen = [part for group in groups for part in ("--group", group)]
+    session.run_install(
+        "uv", "sync", "--locked", "--quiet", "--all-packages", "--all-extras", "--no-default-groups", *chosen,
+        f"--python={session.virtualenv.location}",
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location},
+    )  # fmt: skip
+
+
+@nox.session(python=FLOOR)
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    sync(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=FLOOR)
+def types(session: nox.Session) -> None:
+    """Check types, strictly."""
+    sync(session, "types", "test", "sdk")
+    session.run("mypy", *SOURCES, "tests/typing", "noxfile.py")
+
+
+@nox.session(python=FLOOR)
+def imports(session: nox.Session) -> None:
+    """Check that calls go down only, and that plugins use only what is public."""
+    sync(session, "lint")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session(python=interpreters())
+def tests(session: nox.Session) -> None:
+    """Run every test of the core and of the distributions; on the floor, with branch coverage of the core."""
+    sync(session, "test", "sdk", "lint")
+    args = session.posargs or ["-n", "2", "--dist", "loadgroup"]
+    if session.python != FLOOR:
+        session.run("pytest", *args)
+        return
+    session.run("coverage", "run", "-m", "pytest", *args, env={"COVERAGE_PROCESS_START": "pyproject.toml"})
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session(python=FLOOR)
+def contracts(session: nox.Session) -> None:
+    """Prove one installed plugin alone, as its author would: `nox -s contracts -- plugins/tigercore-sqlite`."""
+    sync(session, "test", "sdk")
+    session.run("pytest", "-k", "contract or laws or keeps", *(session.posargs or ["plugins", "contrib", "tests"]))
+
+
+@nox.session(python=FLOOR)
+def docs(session: nox.Session) -> None:
+    """Check that no link of the docs is dead and that every code block runs."""
+    sync(session, "test", "sdk")
+    session.run("pytest", "tests/docs")
+
+
+@nox.session(python=FLOOR, default=False)
+def bench(session: nox.Session) -> None:
+    """Measure, as ratios within one run."""
+    sync(session, "test", "bench")
+    session.run("python", "benchmarks/pick.py", *session.posargs)

@@ -1,0 +1,155 @@
+"""The one place that writes account rows: it checks, seals, moves defaults, audits, and bears with other writers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, final
+from uuid import UUID
+
+import attrs
+import trio
+
+from tigercore import _enrolment as enrolment
+from tigercore import _refresh as refresh
+from tigercore._plugins import Hooks
+from tigercore._snapshot import Snapshot
+from tigercore._vault import Vault, endpoint_of, is_bound_alike
+from tigercore.audit import AuditLog
+from tigercore.clock import Clock
+from tigercore.errors import AccountManagerError, AccountNotFoundError, AccountValidationError, StaleVersion
+from tigercore.model import AuditSeverity, Credentials, Secret, TigerAccount, Token, TokenState
+from tigercore.ports import AccountRow, Put, Remove, TokenRow
+
+_TRIES = 10  # writes of other processes that one change may meet before it gives up
+_DEFAULTS = ("is_default_trading", "is_default_data")
+
+
+@final
+class AccountRegistry:
+    """Write accounts. One change at a time in this process; a change of another process makes it begin again."""
+
+    def __init__(
+        self, snapshot: Snapshot, vault: Vault, audit: AuditLog, hooks: Hooks, clock: Clock, *, refresh_at: float
+    ) -> None:
+        self._snapshot = snapshot
+        self._vault = vault
+        self._audit = audit
+        self._hooks = hooks
+        self._clock = clock
+        self._refresh_at = refresh_at
+        self._changing = trio.Lock()
+
+    def row(self, account_id: UUID) -> AccountRow:
+        """Return the row of an account.
+
+        :raises AccountNotFoundError: there is none.
+        """
+        try:
+            return self._snapshot.rows[account_id]
+        except KeyError:
+            raise AccountNotFoundError(f"no account has the id {account_id}") from None
+
+    async def add(self, account: TigerAccount, credentials: Credentials, token: Token | None) -> TigerAccount:
+        """Write a new account and its token row. Errors as `TigerAccountManager.create_account`."""
+        async with self._changing:
+            self._refuse_double(account)
+            row = self._sealed(account, credentials, sealing=1)
+            changes = [*self._stand_down(account), Put(row), Put(self._first_token(account, token))]
+            await self._write(changes, account, "account.create")
+        return self._told(account.id, "created")
+
+    async def change(self, account_id: UUID, change: Callable[[TigerAccount], Mapping[str, Any]]) -> TigerAccount:
+        """Read, change and write one account. Errors as `TigerAccountManager.update_account`."""
+        async with self._changing:
+            for _ in range(_TRIES):
+                row = self.row(account_id)
+                account, secrets = enrolment.changed(row.account, change(row.account), self._clock.now())
+                written = self._resealed(row, account, secrets)
+                try:
+                    await self._write([*self._stand_down(account), Put(written)], account, "account.update")
+                except StaleVersion:
+                    continue
+                return self._told(account_id, "updated")
+        raise AccountManagerError(f"{account_id} is being changed by others all the time; try again")
+
+    async def remove(self, account_id: UUID) -> None:
+        """Remove an account, its credentials and its token."""
+        async with self._changing:
+            account = self.row(account_id).account
+            await self._write([Remove(account_id, account.version)], account, "account.delete")
+        self._vault.forget(account_id)
+        self._hooks.notify("tigercore_account_changed", account=account, action="deleted")
+
+    async def bring_token(self, account_id: UUID, token: Token) -> TigerAccount:
+        """Store a token that a person has brought."""
+        async with self._changing:
+            account, row = self.row(account_id).account, self._snapshot.tokens[account_id]
+            await self._write([Put(self._renewed(row, token))], account, "token.update")
+        return account
+
+    async def rewrap(self) -> int:
+        """Seal everything again with the active key; return how many accounts there were."""
+        async with self._changing:
+            for row in list(self._snapshot.rows.values()):
+                sealed = self._vault.seal(row.account, self._vault.open(row), row.sealing + 1)
+                await self._write([Put(sealed), *self._rewrapped_token(row.id)], row.account, "account.rewrap")
+        return len(self._snapshot.rows)
+
+    async def _write(self, changes: Sequence[Put | Remove], account: TigerAccount, action: str) -> None:
+        try:
+            await self._audit.commit(changes, action, str(account.id), severity=AuditSeverity.MEDIUM)
+        except StaleVersion:
+            await self._snapshot.load()  # another process may hold the number by now: then say so
+            self._refuse_double(account)
+            raise
+
+    def _refuse_double(self, account: TigerAccount) -> None:
+        other = self._snapshot.numbered(account.account_number)
+        if other is not None and other.id != account.id:
+            raise AccountValidationError(f"account_number: {other.account_name!r} has this number already")
+
+    def _stand_down(self, account: TigerAccount) -> Iterator[Put]:
+        """Take the defaults that `account` claims from the accounts that hold them."""
+        lost: dict[UUID, dict[str, Any]] = {}
+        for flag in _DEFAULTS:
+            holder = self._snapshot.default(flag)
+            if getattr(account, flag) and holder is not None and holder.account.id != account.id:
+                lost.setdefault(holder.account.id, {})[flag] = False
+        for account_id, flags in lost.items():
+            row = self.row(account_id)
+            yield Put(attrs.evolve(row, account=attrs.evolve(row.account, **flags)))
+
+    def _sealed(self, account: TigerAccount, credentials: Credentials, sealing: int) -> AccountRow:
+        try:
+            self._vault.validate(credentials, endpoint_of(account))
+        except ValueError as error:
+            raise AccountValidationError(str(error)) from None
+        account = attrs.evolve(account, developer=self._vault.developer(credentials.tiger_id))
+        return self._vault.seal(account, credentials, sealing)
+
+    def _resealed(self, row: AccountRow, account: TigerAccount, secrets: Mapping[str, Secret]) -> AccountRow:
+        if not secrets and is_bound_alike(row.account, account):
+            return attrs.evolve(row, account=account)
+        credentials = attrs.evolve(self._vault.open(row), **secrets)
+        return self._sealed(account, credentials, row.sealing + 1)
+
+    def _first_token(self, account: TigerAccount, token: Token | None) -> TokenRow:
+        row = TokenRow(account.id, TokenState.NEEDS_REAUTH if account.needs_token else TokenState.NOT_REQUIRED)
+        return row if token is None else self._renewed(row, token)
+
+    def _renewed(self, row: TokenRow, token: Token) -> TokenRow:
+        sealed = self._vault.seal_token(row.id, token, row.sealing + 1)
+        return refresh.renewed(row, token, sealed, self._clock.now(), self._refresh_at)
+
+    def _rewrapped_token(self, account_id: UUID) -> list[Put]:
+        row = self._snapshot.tokens[account_id]
+        token = self._vault.open_token(row)
+        if token is None:
+            return []
+        sealed = self._vault.seal_token(account_id, token, row.sealing + 1)
+        return [Put(attrs.evolve(row, sealed=sealed, sealing=row.sealing + 1))]
+
+    def _told(self, account_id: UUID, action: str) -> TigerAccount:
+        account = self.row(account_id).account
+        self._hooks.notify("tigercore_account_changed", account=account, action=action)
+        return account

@@ -1,0 +1,178 @@
+"""Who may carry an operation, and in which order they are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
+from typing import TypedDict, final
+from uuid import UUID
+
+import attrs
+
+from tigercore._budget import Budgets
+from tigercore._health import Health
+from tigercore._plugins import Hooks
+from tigercore._snapshot import Eligibility, Snapshot
+from tigercore.errors import NoAccountsAvailableError, OperationNotSupportedError, RateLimited
+from tigercore.model import (
+    AccountType,
+    Environment,
+    Explanation,
+    License,
+    MarketPermission,
+    Operation,
+    OperationClass,
+    TigerAccount,
+)
+from tigercore.ports import Candidate, LoadBalancer
+
+
+class Wish(TypedDict, total=False):
+    """What a caller may say about the account to choose; what is left out means: any."""
+
+    market_permissions: Collection[MarketPermission]
+    environment: Environment | str | None
+    account_type: AccountType | str | None
+    license: License | str | None
+    strategy: str | None
+
+
+@final
+class Selection:
+    """Choose candidates from the snapshot. Nothing in here waits."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        health: Health,
+        budgets: Budgets,
+        hooks: Hooks,
+        balancers: Mapping[str, LoadBalancer],
+        strategy: str,
+    ) -> None:
+        self._snapshot = snapshot
+        self._health = health
+        self._budgets = budgets
+        self._hooks = hooks
+        self._balancers = balancers
+        self._strategy = strategy
+
+    def plan(
+        self, operation: Operation, wanted: Eligibility, strategy: str | None = None, first: Candidate | None = None
+    ) -> Iterator[Candidate]:
+        """Yield candidates in the order to try them; those that rest are left out.
+
+        If every one of them rests because its calls fail, the gateway is to blame: reads go on, writes fail fast.
+
+        :raises OperationNotSupportedError: no such strategy was loaded.
+        """
+        candidates = self.candidates(operation, wanted)
+        ordered = list_first(first, self._balancer(strategy).plan(operation, candidates))
+        return self._rested(operation, ordered, candidates)
+
+    def candidates(self, operation: Operation, wanted: Eligibility) -> tuple[Candidate, ...]:
+        """Return who is eligible, less those that a plugin leaves out."""
+        return self._hooks.filter(operation, self._snapshot.eligible(wanted))
+
+    def firewall(self, operation: Operation, wanted: Eligibility) -> tuple[Eligibility, Candidate | None]:
+        """Narrow a write to accounts of one kind; paper and live never stand in one set (architecture 7).
+
+        Returns the narrowed wish and the default account to try first, if there is one that fits.
+
+        :raises NoAccountsAvailableError: both kinds are eligible and nothing says which is meant.
+        """
+        if operation.safety.read_only or wanted.id is not None:
+            return wanted, None
+        default = self.default("is_default_trading", wanted)
+        if default is not None:
+            account = default.account
+            return attrs.evolve(wanted, paper=account.is_paper, environment=account.environment), default
+        paper, live = (self._snapshot.eligible(attrs.evolve(wanted, paper=kind)) for kind in (True, False))
+        if paper and live:
+            raise NoAccountsAvailableError(
+                f"{operation.method} is refused: paper and live accounts could both carry it. Pass account=… or "
+                "account_type=…, or choose a default trading account"
+            )
+        return wanted, None
+
+    def default(self, flag: str, wanted: Eligibility) -> Candidate | None:
+        """Return the default account of a kind, if there is one and it is eligible."""
+        candidate = self._snapshot.default(flag)
+        return candidate if candidate is not None and wanted.refusal(candidate.account) is None else None
+
+    def explain(
+        self, operation: Operation, wanted: Eligibility, strategy: str | None, first: Candidate | None
+    ) -> list[Explanation]:
+        """List every account with its place in the plan, or with the reason why it has none."""
+        planned = list(self.plan(operation, wanted, strategy, first))
+        places = [Explanation(candidate.account, place) for place, candidate in enumerate(planned, 1)]
+        known = {candidate.account.id for candidate in planned}
+        others = (row.account for row in self._snapshot.rows.values() if row.id not in known)
+        return places + [Explanation(a, None, self._refusal(operation, wanted, a)) for a in others]
+
+    def refusals(self, operation: Operation, wanted: Eligibility, account: TigerAccount) -> Iterator[str]:
+        """Yield everything that keeps an account out of a plan."""
+        if reason := wanted.refusal(account):
+            yield reason
+        if seconds := self._budgets.wait(operation, account):
+            yield f"the budget of {operation.group} is spent for {seconds:.0f} s"
+        if self._health.ejected(account.id):
+            yield "its calls fail, so it rests"
+
+    def _refusal(self, operation: Operation, wanted: Eligibility, account: TigerAccount) -> str:
+        return next(self.refusals(operation, wanted, account), "a plugin left it out")
+
+    def nobody(self, operation: Operation, wanted: Eligibility) -> NoAccountsAvailableError | RateLimited:
+        """Return the error that tells why there is no candidate at all."""
+        accounts = [row.account for row in self._snapshot.rows.values()]
+        waits = [self._budgets.wait(operation, a) for a in accounts if wanted.refusal(a) is None]
+        if waits and min(waits) > 0:
+            return RateLimited(operation.method, "every account's budget is spent", retry_after=min(waits))
+        reasons = "; ".join(f"{a.account_name}: {self._refusal(operation, wanted, a)}" for a in accounts[:5])
+        more = f"; and {len(accounts) - 5} more" if len(accounts) > 5 else ""
+        return NoAccountsAvailableError(f"no account can carry {operation.method}: {reasons or 'there is none'}{more}")
+
+    def _balancer(self, strategy: str | None) -> LoadBalancer:
+        try:
+            return self._balancers[strategy or self._strategy]
+        except KeyError:
+            loaded = ", ".join(sorted(self._balancers))
+            raise OperationNotSupportedError(
+                f"no strategy {strategy!r} is loaded; name it under router.strategies; loaded: {loaded}"
+            ) from None
+
+    def _rested(
+        self, operation: Operation, ordered: Iterable[Candidate], candidates: tuple[Candidate, ...]
+    ) -> Iterator[Candidate]:
+        ejected, wait = self._health.ejected, self._budgets.wait
+        nobody = True
+        for candidate in ordered:
+            if not ejected(candidate.account.id) and not wait(operation, candidate.account):
+                nobody = False
+                yield candidate
+        if nobody and operation.safety.read_only:
+            yield from (c for c in candidates if not wait(operation, c.account))
+
+
+def list_first(first: Candidate | None, plan: Iterable[Candidate]) -> Iterable[Candidate]:
+    """Put one candidate before all others of a plan."""
+    if first is None:
+        return plan
+    return chain((first,), (candidate for candidate in plan if candidate is not first))
+
+
+def moves(safety: OperationClass) -> bool:
+    """Say whether a call of this class may go to another account than the first (reliability 4.1)."""
+    return safety in (OperationClass.MARKET_DATA, OperationClass.CREATE)
+
+
+def wanted_by(wish: Wish, pinned: UUID | None = None) -> Eligibility:
+    """Turn what a caller said into what the index is asked for."""
+    environment, kind, license = wish.get("environment"), wish.get("account_type"), wish.get("license")
+    return Eligibility(
+        account_type=None if kind is None else AccountType(kind),
+        environment=None if environment is None else Environment(environment),
+        license=None if license is None else License(license),
+        market_permissions=frozenset(wish.get("market_permissions", ())),
+        id=pinned,
+    )

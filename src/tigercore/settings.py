@@ -1,0 +1,191 @@
+"""What an installation has chosen: defaults, then `tigercore.toml`, then the environment.
+
+`TIGERCORE_SECTION__NAME` overrides one value. `DATABASE_URL`, `ENCRYPTION_MASTER_KEY`, `TIGER_API_TIMEOUT` and
+`TIGER_API_RETRIES` are the requirement's own variables.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+import attrs
+import cattrs
+
+from tigercore.errors import SettingsError
+from tigercore.model import LoadBalanceStrategy, Secret
+
+DEFAULT_FILE = "tigercore.toml"
+_PREFIX = "TIGERCORE_"
+T = TypeVar("T")
+
+
+@final
+@attrs.frozen(kw_only=True)
+class DriverSettings:
+    """Which driver stands behind a port; the driver itself checks its `options`."""
+
+    driver: str
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@final
+@attrs.frozen(kw_only=True)
+class RouterSettings:
+    """The strategy to use unless a call names one, and every strategy to load, each with its options."""
+
+    strategy: str = LoadBalanceStrategy.ROUND_ROBIN
+    strategies: Mapping[str, Mapping[str, Any]] = attrs.field(
+        factory=lambda: {name: {} for name in LoadBalanceStrategy}
+    )
+
+
+@final
+@attrs.frozen(kw_only=True)
+class TokenSettings:
+    """How tokens are kept alive. `refresh_at` is the share of a token's life after which it is due; `lease` is in s."""
+
+    auto_refresh: bool = False
+    refresh_at: float = attrs.field(default=0.5, validator=[attrs.validators.gt(0), attrs.validators.lt(1)])
+    lease: float = attrs.field(default=45.0, validator=attrs.validators.gt(0))
+    parallel: int = attrs.field(default=2, validator=attrs.validators.ge(1))
+
+
+@final
+@attrs.frozen(kw_only=True)
+class TigerApiSettings:
+    """The requirement's settings of the gateway: seconds for one call, and how often a read is tried again."""
+
+    tiger_api_timeout: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
+    tiger_api_retries: int = attrs.field(default=2, validator=attrs.validators.ge(0))
+
+
+@final
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Everything that an installation may choose. `plugins` names the distributions whose hooks are loaded."""
+
+    store: DriverSettings = DriverSettings(driver="sqlite")
+    cipher: DriverSettings = DriverSettings(driver="local")
+    client: DriverSettings = DriverSettings(driver="httpx")
+    router: RouterSettings = RouterSettings()
+    tokens: TokenSettings = TokenSettings()
+    api: TigerApiSettings = TigerApiSettings()
+    plugins: tuple[str, ...] = ()
+
+
+def load_settings(
+    path: str | os.PathLike[str] | None = None, environ: MutableMapping[str, str] | None = None
+) -> Settings:
+    """Read the settings from a file and the environment; no file is needed unless one is named.
+
+    `ENCRYPTION_MASTER_KEY` is taken out of the environment once it was read, so that no child process inherits it.
+
+    :raises SettingsError: the file cannot be read or values do not fit; every fault is named with its path.
+    """
+    environ = os.environ if environ is None else environ
+    table = _read_file(path or environ.get("TIGERCORE_CONFIG"))
+    _overlay(table, environ)
+    return structure(table, Settings, "settings")
+
+
+def structure(table: Mapping[str, Any], into: type[T], path: str) -> T:
+    """Turn a table into a frozen value.
+
+    :raises SettingsError: unknown keys, missing keys or values of the wrong kind; all of them, each with its path.
+    """
+    try:
+        return _converter.structure(table, into)
+    except cattrs.BaseValidationError as error:
+        raise SettingsError(cattrs.transform_error(error, path=path, format_exception=_describe)) from None
+
+
+def _read_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
+    file = Path(path or DEFAULT_FILE)
+    if path is None and not file.exists():
+        return {}
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError([f"{file}: {reason}; write it with `tigercore init`, or correct it"]) from None
+
+
+def _overlay(table: dict[str, Any], environ: MutableMapping[str, str]) -> None:
+    if url := environ.get("DATABASE_URL"):
+        table["store"] = _store_of(url)
+    if key := environ.pop("ENCRYPTION_MASTER_KEY", None):
+        table["cipher"] = {"driver": "local", "options": {"master_key": Secret(key)}}
+    for name in ("TIGER_API_TIMEOUT", "TIGER_API_RETRIES"):
+        if text := environ.get(name):
+            _assign(table, ["api", name.lower()], text)
+    for name, text in sorted(environ.items()):
+        if name.startswith(_PREFIX) and "__" in name:
+            _assign(table, name.removeprefix(_PREFIX).lower().split("__"), text)
+
+
+def _assign(table: dict[str, Any], path: list[str], text: str) -> None:
+    *parents, last = path
+    for parent in parents:
+        child = table.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise SettingsError([f"{_PREFIX}{'__'.join(path).upper()}: {parent} is a value, not a section"])
+        table = child
+    table[last] = _value(text)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _store_of(url: str) -> dict[str, Any]:
+    scheme, _, rest = url.partition("://")
+    match scheme.split("+")[0]:
+        case "sqlite":
+            return {"driver": "sqlite", "options": {"path": rest.removeprefix("/") or ":memory:"}}
+        case "postgresql" | "postgres":
+            return {"driver": "postgres", "options": {"url": Secret(url)}}
+        case _:
+            raise SettingsError(["DATABASE_URL: begin it with sqlite:/// or postgresql://"])
+
+
+# -- strict structuring: a word is no number, and a secret never stands in a file ------------------------------
+
+
+def _exactly(*kinds: type) -> Callable[[Any, Any], Any]:
+    def check(value: Any, into: type) -> Any:
+        if type(value) not in kinds:
+            raise TypeError(f"{into.__name__} expected, not {type(value).__name__}")
+        return into(value)
+
+    return check
+
+
+def _secret(value: Any, _: type) -> Secret:
+    if not isinstance(value, Secret):
+        raise TypeError("a secret is never written here: use its environment variable or a file")
+    return value
+
+
+def _describe(error: BaseException, _: type | None) -> str:
+    match error:
+        case cattrs.ForbiddenExtraKeysError():
+            return f"unknown: {', '.join(sorted(error.extra_fields))}"
+        case KeyError():
+            return "required, but missing"
+        case _:
+            return str(error.args[0]) if error.args else type(error).__name__
+
+
+_converter = cattrs.Converter(forbid_extra_keys=True)
+_converter.register_structure_hook(bool, _exactly(bool))
+_converter.register_structure_hook(int, _exactly(int))
+_converter.register_structure_hook(float, _exactly(int, float))
+_converter.register_structure_hook(str, _exactly(str, LoadBalanceStrategy))
+_converter.register_structure_hook(Secret, _secret)

@@ -1,0 +1,260 @@
+"""TokenManager on fakes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import trio
+
+from tests.conftest import World, add
+from tigercore import (
+    NotProcessed,
+    OutcomeUnknown,
+    RateLimited,
+    RefreshResult,
+    RefreshTrigger,
+    Rejected,
+    TigerAccount,
+    Tigercore,
+    TokenNeedsReauthorisation,
+    TokenRefreshError,
+    TokenRefreshStatus,
+    TokenState,
+    Unauthorized,
+)
+from tigercore.testing._gateway import token_text
+
+DAYS = 15
+METHOD = "user_token_refresh"
+
+
+@pytest.fixture
+async def holder(world: World, tiger: Tigercore) -> TigerAccount:
+    """Return an account with a token of 15 days."""
+    return await add(tiger, license="TBHK", token=token_text(world.clock.now(), timedelta(days=DAYS)))
+
+
+def minted(world: World, days: int = 30) -> dict[str, Any]:
+    return {"token": token_text(world.clock.now(), timedelta(days=days), tail=b"another token 16")}
+
+
+async def test_refreshing_an_account_without_a_token_is_a_success(tiger: Tigercore) -> None:
+    assert RefreshResult(True, None) == await tiger.tokens.refresh_token(await add(tiger))
+
+
+async def test_a_refresh_brings_the_token_that_the_gateway_gave(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.answer(METHOD, minted(world))
+    success, error = await tiger.tokens.refresh_token(holder)
+    assert (True, None) == (success, error)
+    token = await tiger.tokens.token_for(holder)
+    assert token is not None
+    assert minted(world)["token"] == token.value.reveal()
+
+
+async def test_a_refreshed_token_survives_a_restart(world: World) -> None:
+    async with world.open() as tiger:
+        account = await add(tiger, license="TBHK", token=token_text(world.clock.now(), timedelta(days=DAYS)))
+        world.client.answer(METHOD, minted(world))
+        await tiger.tokens.refresh_token(account)
+    async with world.open() as tiger:
+        token = await tiger.tokens.token_for(account)
+        assert token is not None
+        assert minted(world)["token"] == token.value.reveal()
+
+
+async def test_twenty_callers_share_one_refresh(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
+    world.client.answer(METHOD, minted(world))
+    results = []
+
+    async def one() -> None:
+        results.append(await tiger.tokens.refresh_token(holder))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(one)
+    assert [RefreshResult(True)] * 20 == results
+    assert [METHOD] == [method for _, method, _ in world.client.calls]
+
+
+async def test_a_caller_who_gives_up_takes_nothing_from_the_refresh(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.answer(METHOD, minted(world))
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await tiger.tokens.refresh_token(holder)
+    await trio.testing.wait_all_tasks_blocked()
+    token = await tiger.tokens.token_for(holder)
+    assert token is not None
+    assert minted(world)["token"] == token.value.reveal()
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "status"),
+    [
+        (NotProcessed(METHOD, "connection refused"), TokenState.VALID, TokenRefreshStatus.NOT_SENT),
+        (RateLimited(METHOD, "limit", retry_after=60), TokenState.VALID, TokenRefreshStatus.RATE_LIMITED),
+        (Unauthorized(METHOD, "token invalid"), TokenState.UNCERTAIN, TokenRefreshStatus.REJECTED),
+        (OutcomeUnknown(METHOD, "timeout"), TokenState.UNCERTAIN, TokenRefreshStatus.LOST),
+        (Rejected(METHOD, "forbidden", code=4), TokenState.VALID, TokenRefreshStatus.REJECTED),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_each_failure_leaves_the_token_where_it_belongs(
+    world: World, tiger: Tigercore, holder: TigerAccount, error: Any, state: TokenState, status: TokenRefreshStatus
+) -> None:
+    world.client.fail(None, METHOD, error)
+    assert not (await tiger.tokens.refresh_token(holder)).success
+    assert state is (await tiger.tokens.get_token_status(holder)).state
+    assert [status] == [attempt.status for attempt in await tiger.tokens.get_token_status_history(holder)]
+
+
+async def test_a_failed_refresh_keeps_the_old_token_in_use(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    before = await tiger.tokens.token_for(holder)
+    world.client.fail(None, METHOD, NotProcessed(METHOD, "connection refused"))
+    await tiger.tokens.refresh_token(holder)
+    assert before == await tiger.tokens.token_for(holder)
+
+
+async def test_each_failure_puts_the_next_try_off_for_longer(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    waits = []
+    for _ in range(3):
+        world.client.fail(None, METHOD, NotProcessed(METHOD, "connection refused"))
+        await tiger.tokens.refresh_token(holder)
+        status = await tiger.tokens.get_token_status(holder)
+        assert status.next_refresh_at is not None
+        waits.append((status.next_refresh_at - world.clock.now()).total_seconds())
+    assert [30, 60, 120] == waits
+
+
+async def test_a_token_in_doubt_that_still_works_is_valid_again(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    before = await tiger.tokens.token_for(holder)
+    world.client.fail(None, METHOD, OutcomeUnknown(METHOD, "timeout"))
+    await tiger.tokens.refresh_token(holder)
+    world.client.answer(METHOD, minted(world))
+    assert before != await tiger.tokens.token_for(holder)  # looked into by the old one, then refreshed
+    assert TokenState.VALID is (await tiger.tokens.get_token_status(holder)).state
+
+
+async def test_a_token_in_doubt_that_is_dead_needs_a_person(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.fail(None, METHOD, OutcomeUnknown(METHOD, "timeout"))
+    await tiger.tokens.refresh_token(holder)
+    world.client.fail(None, "accounts", Unauthorized("accounts", "token invalid"))
+    with pytest.raises(TokenNeedsReauthorisation, match="portal"):
+        await tiger.tokens.token_for(holder)
+    assert TokenState.NEEDS_REAUTH is (await tiger.tokens.get_token_status(holder)).state
+
+
+async def test_a_person_brings_a_dead_account_back(world: World, tiger: Tigercore) -> None:
+    account = await add(tiger, license="TBHK")
+    await tiger.accounts.update_tokens(account.id, token_text(world.clock.now()))
+    assert TokenState.VALID is (await tiger.tokens.get_token_status(account)).state
+
+
+async def test_an_expired_token_is_not_handed_out(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
+    world.clock.advance((DAYS + 1) * 86400)
+    with pytest.raises(TokenNeedsReauthorisation):
+        await tiger.tokens.token_for(holder)
+
+
+async def test_an_expired_token_is_not_sent_for_a_refresh(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
+    world.clock.advance((DAYS + 1) * 86400)
+    assert not (await tiger.tokens.refresh_token(holder)).success
+    assert [] == world.client.calls
+
+
+async def test_validating_asks_the_gateway(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
+    valid, error = await tiger.tokens.validate_token(holder)
+    assert (True, None) == (valid, error)
+    assert ["accounts"] == [method for _, method, _ in world.client.calls]
+
+
+async def test_a_token_that_the_gateway_refuses_is_not_valid(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.fail(None, "accounts", Unauthorized("accounts", "token invalid"))
+    assert not (await tiger.tokens.validate_token(holder)).valid
+    assert TokenState.UNCERTAIN is (await tiger.tokens.get_token_status(holder)).state
+
+
+async def test_a_token_is_due_at_about_half_its_life(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
+    status = await tiger.tokens.get_token_status(holder)
+    assert status.next_refresh_at is not None
+    assert 0.45 <= (status.next_refresh_at - world.clock.now()) / timedelta(days=DAYS) <= 0.55
+
+
+async def test_a_scheduled_time_survives_a_restart(world: World) -> None:
+    at = world.clock.now() + timedelta(hours=5)
+    async with world.open() as tiger:
+        account = await add(tiger, license="TBHK", token=token_text(world.clock.now()))
+        await tiger.tokens.schedule_token_refresh(account, at)
+    async with world.open() as tiger:
+        assert at == (await tiger.tokens.get_token_status(account)).next_refresh_at
+
+
+async def test_nothing_can_be_scheduled_without_a_token(tiger: Tigercore) -> None:
+    with pytest.raises(TokenRefreshError, match="nothing to schedule"):
+        await tiger.tokens.schedule_token_refresh(await add(tiger))
+
+
+async def test_due_tokens_are_refreshed_and_the_others_are_left(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    fresh = await add(tiger, license="TBHK", token=token_text(world.clock.now() + timedelta(days=9)))
+    world.client.answer(METHOD, minted(world))
+    world.clock.advance(10 * 86400)
+    assert {holder.id: RefreshResult(True)} == await tiger.tokens.refresh_expired_tokens()
+    assert [] == await tiger.tokens.get_token_status_history(fresh)
+
+
+async def test_the_scheduler_refreshes_what_is_due(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
+    world.client.answer(METHOD, minted(world))
+    world.clock.advance(10 * 86400)
+    await tiger.tokens.start_background_refresh_scheduler()
+    await trio.testing.wait_all_tasks_blocked()
+    history = await tiger.tokens.get_token_status_history(holder)
+    assert [(RefreshTrigger.SCHEDULED, TokenRefreshStatus.SUCCEEDED)] == [(a.trigger, a.status) for a in history]
+
+
+async def test_a_stopped_scheduler_refreshes_nothing(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
+    await tiger.tokens.start_background_refresh_scheduler()
+    await tiger.tokens.stop_background_tasks()
+    world.clock.advance(10 * 86400)
+    await trio.testing.wait_all_tasks_blocked()
+    assert [] == await tiger.tokens.get_token_status_history(holder)
+
+
+async def test_statistics_count_attempts_by_how_they_ended(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.fail(None, METHOD, NotProcessed(METHOD, "connection refused"))
+    await tiger.tokens.refresh_token(holder)
+    world.client.answer(METHOD, minted(world))
+    await tiger.tokens.refresh_token(holder)
+    statistics = await tiger.tokens.get_refresh_statistics(days=1)
+    assert (2, 0.5) == (statistics.attempts, statistics.success_rate)
+
+
+async def test_two_processes_do_not_refresh_one_token_at_once(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.latency = 3600
+    async with world.open() as other, trio.open_nursery() as nursery:
+        nursery.start_soon(tiger.tokens.refresh_token, holder)
+        await trio.testing.wait_all_tasks_blocked()
+        result = await other.tokens.refresh_token(holder)
+        assert "another process" in (result.error or "")
+        nursery.cancel_scope.cancel()
+    assert [METHOD] == [method for _, method, _ in world.client.calls]

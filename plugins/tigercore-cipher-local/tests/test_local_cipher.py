@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import base64
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tigercore.errors import KeyUnavailable, SettingsError
+from tigercore.model import KeyRing, Secret
+from tigercore.ports import Cipher
+from tigercore.testing.cipher import CipherContract
+from tigercore.testing.clock import driver_context
+from tigercore_cipher_local import LocalCipher, LocalOptions, keyfile
+
+_RING = UUID(int=9)
+
+
+def _master_key() -> Secret:
+    return Secret(base64.b64encode(os.urandom(32)).decode())
+
+
+class TestACipherOnAKeyFileKeepsTheLaws(CipherContract):
+    @pytest.fixture
+    def cipher_type(self) -> type[Cipher]:
+        return LocalCipher
+
+    @pytest.fixture
+    def options(self, tmp_path: Path) -> Any:
+        return LocalOptions(key_file=str(tmp_path / "one.key"))
+
+    @pytest.fixture
+    def other_options(self, tmp_path: Path) -> Any:
+        return LocalOptions(key_file=str(tmp_path / "two.key"))
+
+    @pytest.fixture
+    def unusable_options(self, tmp_path: Path) -> Any:
+        return LocalOptions(key_file=str(tmp_path / "missing" / "root.key"))
+
+
+class TestACipherOnAMasterKeyKeepsTheLaws(CipherContract):
+    @pytest.fixture
+    def cipher_type(self) -> type[Cipher]:
+        return LocalCipher
+
+    @pytest.fixture
+    def options(self) -> Any:
+        return LocalOptions(master_key=_master_key())
+
+    @pytest.fixture
+    def other_options(self) -> Any:
+        return LocalOptions(master_key=_master_key())
+
+    @pytest.fixture
+    def unusable_options(self) -> Any:
+        return LocalOptions(master_key=Secret("not a key"))
+
+
+def test_the_cipher_is_found_under_its_name() -> None:
+    (entry,) = entry_points(group="tigercore.ciphers", name="local")
+    assert entry.load() is LocalCipher
+
+
+# -- options -----------------------------------------------------------------------------------------------
+
+
+def test_no_root_is_refused_with_both_ways_to_give_one() -> None:
+    with pytest.raises(SettingsError, match=r"not none: .*ENCRYPTION_MASTER_KEY.*`key_file`.*`tigercore init`"):
+        LocalOptions()
+
+
+def test_two_roots_are_refused() -> None:
+    with pytest.raises(SettingsError, match="not two: "):
+        LocalOptions(master_key=_master_key(), key_file="root.key")
+
+
+def test_the_options_show_no_key() -> None:
+    key = _master_key()
+    assert key.reveal() not in repr(LocalOptions(master_key=key))
+
+
+# -- a master key ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 16, 31, 33, 64])
+def test_a_master_key_of_another_size_is_refused(size: int) -> None:
+    key = Secret(base64.b64encode(os.urandom(size)).decode())
+    with pytest.raises(KeyUnavailable, match="openssl rand -base64 32"):
+        LocalCipher.create_root(LocalOptions(master_key=key))
+
+
+@pytest.mark.parametrize("text", ["not base64!", "ключ", "AAAA" * 10 + "A==", "0" * 64])
+def test_a_master_key_that_is_not_base64_of_32_bytes_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(KeyUnavailable) as caught:
+        LocalCipher.create_root(LocalOptions(master_key=Secret(text)))
+    assert [str(caught.value)] == str(caught.value).splitlines()
+    assert text not in f"{caught.value!r} {caught.value.__context__!r}"
+
+
+def test_a_newline_behind_a_master_key_does_no_harm() -> None:
+    key = _master_key()
+    options = [LocalOptions(master_key=Secret(text)) for text in (key.reveal(), key.reveal() + "\n")]
+    assert 1 == len({LocalCipher.create_root(option) for option in options})
+
+
+async def test_a_master_key_and_a_key_file_of_the_same_bytes_are_one_root(tmp_path: Path) -> None:
+    file = LocalOptions(key_file=str(tmp_path / "root.key"))
+    LocalCipher.create_root(file)
+    key = base64.b64encode(keyfile.read(str(tmp_path / "root.key"))).decode()
+    async with (
+        LocalCipher.open(file, driver_context()) as one,
+        LocalCipher.open(LocalOptions(master_key=Secret(key)), driver_context()) as two,
+    ):
+        await two.unlock(KeyRing(_RING, 1, (await one.create_key(_RING, 1),)))
+
+
+# -- what the operator is told -----------------------------------------------------------------------------
+
+
+def test_a_new_key_file_comes_with_the_advice_to_copy_it(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    said = LocalCipher.create_root(LocalOptions(key_file=str(path)))
+    assert said.startswith(f"Made the key file {path}, local:")
+    assert said.endswith("keep a copy elsewhere: without it no secret opens.")
+
+
+def test_a_key_file_that_is_there_is_found_and_left(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    keyfile.create(str(path))
+    before = path.read_bytes()
+    assert LocalCipher.create_root(LocalOptions(key_file=str(path))).startswith(f"Found the key file {path}, local:")
+    assert before == path.read_bytes()
+
+
+def test_a_damaged_key_file_is_refused_and_left(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    path.touch(0o600)
+    with pytest.raises(KeyUnavailable, match="is not a key file"):
+        LocalCipher.create_root(LocalOptions(key_file=str(path)))
+    assert b"" == path.read_bytes()
+
+
+async def test_a_ring_of_another_root_says_what_to_do(tmp_path: Path) -> None:
+    one, two = (LocalOptions(master_key=_master_key()) for _ in range(2))
+    async with LocalCipher.open(one, driver_context()) as cipher, LocalCipher.open(two, driver_context()) as stranger:
+        ring = KeyRing(_RING, 1, (await cipher.create_key(_RING, 1),))
+        with pytest.raises(
+            KeyUnavailable, match=r"wrapped by local:\w{8}, .* local:\w{8}: .*; give the root that made"
+        ):
+            await stranger.unlock(ring)
+
+
+async def test_no_key_of_the_root_is_shown_by_what_is_kept(tmp_path: Path) -> None:
+    key = _master_key()
+    async with LocalCipher.open(LocalOptions(master_key=key), driver_context()) as cipher:
+        ring = KeyRing(_RING, 1, (await cipher.create_key(_RING, 1),))
+        await cipher.unlock(ring)
+        raw = base64.b64decode(key.reveal())
+        shown = f"{cipher!r} {vars(cipher)!r} {vars(cipher._root)!r} {ring!r}"
+        assert [] == [text for text in (key.reveal(), raw.hex(), repr(raw)[2:-1]) if text in shown]

@@ -1,0 +1,32 @@
+"""What wraps the keys of a ring."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+
+class Root(ABC):
+    """Wrap keys of 32 bytes: a file, a key management service, a hardware module. It never sees a secret of an account.
+
+    `context` tells which key it is: the application, the ring's id and the key's version, as text. A root binds it to
+    what it returns, and refuses to unwrap under another one. It is called once for a key, when a ring is unlocked.
+    """
+
+    @abstractmethod
+    async def wrap(self, key: bytes, context: Mapping[str, str]) -> bytes:
+        """Return the key, sealed under the root.
+
+        :raises KeyUnavailable: the root cannot be reached.
+        """
+
+    @abstractmethod
+    async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """Return the key that `wrap` was given.
+
+        :raises KeyUnavailable: the root cannot be reached, another root wrapped this, or in another context.
+        """
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Return a name for this very root, for people: equal for equal roots, and no secret."""

@@ -1,0 +1,106 @@
+"""Run the simulator from the command line."""
+
+import errno
+import json
+import signal
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import trio
+
+from tigercore_simulator import portal
+from tigercore_simulator.limits import UNLIMITED, Limits
+from tigercore_simulator.simulator import Simulator, open_simulator
+
+_MOST_DEVELOPERS = 1000
+_PORT_TROUBLE = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until interrupted, and return the exit code."""
+    wanted = _parser().parse_args(arguments)
+    failures: list[OSError] = []
+    try:
+        trio.run(_serve, wanted)
+    except* OSError as group:
+        failures += _leaves(group)
+    except* KeyboardInterrupt:
+        pass
+    return _explain(wanted, failures[0]) if failures else 0
+
+
+async def _serve(wanted: Namespace) -> None:
+    limits = UNLIMITED if wanted.unlimited else Limits()
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with open_simulator(
+            developers=wanted.developers,
+            seed=wanted.seed,
+            port=wanted.port,
+            token_grace=wanted.token_grace,
+            limits=limits,
+        ) as simulator:
+            directories = simulator.write(wanted.out, wanted.account_kind)
+            print(json.dumps(_ready(simulator, directories)), flush=True)
+            async for _ in signals:
+                return
+
+
+def _ready(simulator: Simulator, directories: dict[str, tuple[Path, ...]]) -> dict[str, object]:
+    rows = []
+    for each in simulator.developers:
+        places = [str(place.resolve()) for place in directories[each.tiger_id]]
+        row = {"tiger_id": each.tiger_id, "license": each.license, "accounts": each.accounts, "directory": places[0]}
+        rows.append(row if len(places) == 1 else {**row, "directories": places})
+    return {"url": simulator.url, "admin": simulator.admin, "developers": rows}
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # One line says what to do; the usage is a --help away.
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(prog="tigercore_simulator", description="Tiger Brokers' gateway on a local port.")
+    parser.add_argument("--port", type=_bounded(0, 65_535), default=0, help="0, the default, takes any free port")
+    parser.add_argument("--developers", type=_bounded(1, _MOST_DEVELOPERS), default=3)
+    parser.add_argument("--out", type=Path, required=True, help="where the developers' files go")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--account-kind", choices=portal.KINDS, default="paper", help="which account the files name")
+    parser.add_argument("--token-grace", type=float, default=0.0, help="seconds a rotated token stays good")
+    parser.add_argument("--unlimited", action="store_true", help="switch the request limits off")
+    return parser
+
+
+def _bounded(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise ArgumentTypeError(f"{text} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _leaves(group: BaseExceptionGroup[OSError]) -> list[OSError]:
+    found: list[OSError] = []
+    for each in group.exceptions:
+        found += _leaves(each) if isinstance(each, BaseExceptionGroup) else [each]
+    return found
+
+
+def _explain(wanted: Namespace, failure: OSError) -> int:
+    if failure.filename:
+        advice = f"cannot write {failure.filename}: {failure.strerror}; give --out a directory you may write to"
+    elif failure.errno not in _PORT_TROUBLE:
+        advice = f"stopped: {failure}; start it again"
+    else:
+        advice = f"cannot listen on port {wanted.port}: {failure.strerror}; give --port another port, or 0 for any"
+    print(f"tigercore_simulator: {advice}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Evidence to verdict (reliability 4.2, protocol 3.5): which error a reply is, for the kind of call that it answers."""
+
+from __future__ import annotations
+
+from typing import final
+
+import attrs
+
+from tigercore.errors import ClientError, OutcomeUnknown, RateLimited, Rejected, Unauthorized
+from tigercore.model import Operation, OperationClass
+
+__all__ = ["Evidence", "classify"]
+
+# Only these codes say for certain that nothing was carried out.
+_REFUSALS = frozenset({4, 1000, 1010, 1100, 1200, 1300, 4000})
+_LIMITS = ("rate limit", "too_many_requests", "requestrateexceedlimit")
+_REFUSED_TOKEN = "user token"  # noqa: S105  (2400 is "crypto quote error" too, so the text decides)
+_TRANSIENT = "internal_error"  # the vendor's Java SDK sends again when it reads this
+
+
+@final
+@attrs.frozen
+class Evidence:
+    """What a reply that is no answer says. `message` is raw; `shown` may stand in an error; `rest` is in seconds."""
+
+    status: int
+    code: int | None
+    message: str
+    shown: str
+    rest: float
+
+
+def classify(operation: Operation, evidence: Evidence) -> ClientError:
+    """Return the error that this evidence is, by the first line that fits.
+
+    ==============================================  ===================  =====================
+    evidence                                        a read, a refresh    a write
+    ==============================================  ===================  =====================
+    HTTP 429, code 5, a refusal that says "limit"   `RateLimited`        `RateLimited`
+    HTTP 401, "user token" in the text              `Unauthorized`       `OutcomeUnknown`
+    HTTP 200 with 4, 1000, 1010, 1100-1300, 4000    `Rejected`           `Rejected`
+    anything else                                   `OutcomeUnknown`     `OutcomeUnknown`
+    ==============================================  ===================  =====================
+
+    A 401 does not establish whether a write was carried out: the vendor says so.
+    """
+    text, method, shown, code = evidence.message.lower(), operation.method, evidence.shown, evidence.code
+    refused = code in _REFUSALS and _TRANSIENT not in text
+    if evidence.status == 429 or (evidence.status == 200 and (code == 5 or (refused and _speaks_of_limits(text)))):
+        return RateLimited(method, shown, retry_after=evidence.rest, code=code)
+    if evidence.status == 401 or _REFUSED_TOKEN in text:
+        kind = Unauthorized if _may_repeat(operation) else OutcomeUnknown
+        return kind(method, shown, code=code)
+    if evidence.status == 200 and refused:
+        return Rejected(method, shown, code=code)
+    return OutcomeUnknown(method, shown, code=code)
+
+
+def _speaks_of_limits(text: str) -> bool:
+    return any(words in text for words in _LIMITS)
+
+
+def _may_repeat(operation: Operation) -> bool:
+    return operation.safety.read_only or operation.safety is OperationClass.TOKEN

@@ -19,7 +19,7 @@ from tigercore_client_httpx._httpx import httpx, quieten
 from tigercore_client_httpx.classify import Evidence, classify
 from tigercore_client_httpx.envelope import Envelope, seal
 from tigercore_client_httpx.hosts import gateway_url
-from tigercore_client_httpx.lane import HttpReply, Lane
+from tigercore_client_httpx.lane import HttpReply, HttpRequest, Lane
 from tigercore_client_httpx.replies import Reply, decode, parse, printable
 from tigercore_client_httpx.signing import RsaSigner, load_private_key, load_public_key, prove, verifies
 
@@ -95,11 +95,11 @@ class HttpxClient(TigerClient):
         if not isinstance(signer, RsaSigner):
             raise TypeError("the signer is another client's: make it with this client's signer()")
         asked = request.operation
-        headers = self._headers(asked, token)
         envelope = seal(request, signer, token, self.context.clock.now(), self._device)
         lane = self._reads if asked.safety.read_only else self._writes
         timeout = self.options.timeout if request.timeout is None else request.timeout
-        reply = await lane.post(asked.method, signer.url, headers, envelope.body, timeout)
+        outgoing = HttpRequest(signer.url, self._headers(asked, token), envelope.body)
+        reply = await lane.post(asked.method, outgoing, timeout)
         return self._answer(asked, envelope, reply)
 
     async def refresh(self, signer: Signer, token: Token) -> Token:
@@ -129,9 +129,9 @@ class HttpxClient(TigerClient):
             "User-Agent": self.options.user_agent,
         }
         if token is not None:
-            headers["Authorization"] = token.value.reveal()  # raw, without a scheme (protocol 4A.1)
-            if not _is_header_text(headers["Authorization"]):
+            if not _is_header_text(token.value.reveal()):
                 raise Unauthorized(operation.method, "the token is no text for a header: make a new one in the portal")
+            headers["Authorization"] = token.value.reveal()  # raw, without a scheme (protocol 4A.1)
         return headers
 
     def _answer(self, operation: Operation, envelope: Envelope, reply: HttpReply) -> Any:

@@ -13,7 +13,7 @@ from tigercore.errors import ClientError, NotProcessed, OutcomeUnknown
 from tigercore_client_httpx._httpx import httpx
 from tigercore_client_httpx.replies import LIMIT
 
-__all__ = ["HttpReply", "Lane"]
+__all__ = ["HttpReply", "HttpRequest", "Lane"]
 
 _NEVER_LEFT = (
     httpx.ConnectError,
@@ -22,6 +22,16 @@ _NEVER_LEFT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+
+
+@final
+@attrs.frozen(repr=False)
+class HttpRequest:
+    """A request to send. It never shows what it holds, not even to a traceback that prints locals."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
 
 
 @final
@@ -55,8 +65,8 @@ class Lane:
     async def __aexit__(self, *exc_info: Any) -> None:
         await self._transport.__aexit__(*exc_info)
 
-    async def post(self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> HttpReply:
-        """Send the body once; `seconds` cover all of it, the wait for a connection too.
+    async def post(self, method: str, sent: HttpRequest, seconds: float) -> HttpReply:
+        """Send the request once; `seconds` cover all of it, the wait for a connection too.
 
         :raises NotProcessed: nothing was sent.
         :raises OutcomeUnknown: something was, and no whole reply came back.
@@ -72,8 +82,10 @@ class Lane:
                 # A handshake that runs out of time is closed by the library; one that is cancelled is left to the
                 # garbage collector. So the handshake gets less time than the whole.
                 extensions = {"trace": trace, "timeout": {"connect": seconds / 2}}
-                request = httpx.Request("POST", url, headers=headers, content=body, extensions=extensions)
-                request.stream = _Once(body)
+                request = httpx.Request(
+                    "POST", sent.url, headers=sent.headers, content=sent.body, extensions=extensions
+                )
+                request.stream = _Once(sent.body)
                 return await self._exchange(method, request)
         if left:
             raise OutcomeUnknown(method, f"no reply within {seconds:g} s")

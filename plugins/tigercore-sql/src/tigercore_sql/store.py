@@ -1,0 +1,164 @@
+"""The account store over any engine of SQLAlchemy."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, ClassVar
+from uuid import UUID
+
+import attrs
+import trio
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select, update
+
+from tigercore.model import KeyRing, TokenState
+from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, DriverContext, TokenAttempt, TokenRow
+from tigercore_sql.batch import apply_batch
+from tigercore_sql.rows import (
+    account_row,
+    audit_line,
+    known_moment,
+    microseconds,
+    token_attempt,
+    token_row,
+    token_values,
+    wrapped_key,
+)
+from tigercore_sql.runner import Runner
+from tigercore_sql.tables import ACCOUNT, ATTEMPT, AUDIT, KEK, KEY_RING, META, TOKEN
+
+_REVISION = select(META.c.revision)
+_CLAIM = update(TOKEN).where(TOKEN.c.id == bindparam("read_id"))
+_IDS_AT_ONCE = 500  # engines bound the parameters of a statement
+
+
+class SqlAccountStore(AccountStore):
+    """Keep accounts in SQL tables. A driver adds how to open the engine, the database's clock and its pulse.
+
+    Every method is one unit of work in a thread. A claim is no change for the feed: it touches no account.
+    """
+
+    now: ClassVar[ColumnElement[int]]
+    """The database's own time, in microseconds since 1970."""
+
+    poll_interval: ClassVar[float] = 0.25
+    """Seconds between two looks at `pulse`."""
+
+    def __init__(self, options: Any, context: DriverContext, runner: Runner) -> None:
+        super().__init__(options, context)
+        self._runner = runner
+        self._written = trio.Event()
+
+    @abstractmethod
+    async def pulse(self) -> int:
+        """Return a number that is another one after somebody else has written; it costs next to nothing.
+
+        :raises StoreUnavailable: the database failed.
+        """
+
+    def wake(self) -> None:
+        """Let everyone who waits for a change look again."""
+        self._written.set()
+        self._written = trio.Event()
+
+    async def apply(self, changes: Sequence[Change]) -> int:
+        """Carry out all changes in their order, or none, and return the store's new revision.
+
+        :raises StaleVersion: a change does not fit what stands.
+        """
+        revision = await self._runner.write(lambda connection: apply_batch(connection, changes))
+        self.wake()
+        return revision
+
+    async def accounts(self, ids: Collection[UUID] | None = None) -> list[AccountRow]:
+        """Return these accounts, or all, in the order of their creation."""
+        found = await self._runner.read(lambda connection: _rows(connection, ACCOUNT, ids))
+        return [account_row(each) for each in sorted(found, key=lambda each: each.number)]
+
+    async def token_rows(self, ids: Collection[UUID] | None = None) -> list[TokenRow]:
+        """Return the token rows of these accounts, or all."""
+        return [token_row(each) for each in await self._runner.read(lambda connection: _rows(connection, TOKEN, ids))]
+
+    async def token_attempts(
+        self, account_id: UUID | None = None, *, since: datetime | None = None, limit: int = 1000
+    ) -> list[TokenAttempt]:
+        """Return attempts, newest first, of one account or all."""
+        query = select(ATTEMPT).order_by(ATTEMPT.c.started_at.desc(), ATTEMPT.c.number.desc()).limit(limit)
+        if account_id is not None:
+            query = query.where(ATTEMPT.c.account_id == account_id)
+        if since is not None:
+            query = query.where(ATTEMPT.c.started_at >= microseconds(since))
+        return [token_attempt(each) for each in await self._all(query)]
+
+    async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+        """Mark up to `limit` due tokens REFRESHING for `owner`, and return them as they stand now."""
+        due = self._due(limit)
+        if not await self._all(due.limit(1)):  # an idle scheduler takes no writer's turn
+            return []
+        return await self._runner.write(lambda connection: _claim(connection, due, owner, timedelta(seconds=lease)))
+
+    async def key_ring(self) -> KeyRing | None:
+        """Return the key ring with its keys in the order of their versions, None if there is none."""
+        return await self._runner.read(_key_ring)
+
+    async def audit(self, *, after: int = 0, limit: int = 1000) -> list[AuditLine]:
+        """Return audit lines with a number above `after`, oldest first."""
+        query = select(AUDIT).where(AUDIT.c.number > after).order_by(AUDIT.c.number).limit(limit)
+        return [audit_line(each) for each in await self._all(query)]
+
+    async def wait_for_change(self, after: int) -> int:
+        """Wait until the store's revision is above `after` and return it."""
+        while True:
+            written, pulse = self._written, await self.pulse()  # before the revision: no write can fall in between
+            revision: int = (await self._all(_REVISION))[0].revision
+            if revision > after:
+                return revision
+            await self._wait_for_write(written, pulse)
+
+    async def _wait_for_write(self, written: trio.Event, pulse: int) -> None:
+        while not written.is_set() and pulse == await self.pulse():
+            with trio.move_on_after(self.poll_interval):
+                await written.wait()
+
+    async def _all(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        return await self._runner.read(lambda connection: connection.execute(query).all())
+
+    def _due(self, limit: int) -> Select[Any]:
+        due = (TOKEN.c.state == TokenState.VALID.value) & (TOKEN.c.next_at <= self.now)
+        soonest = (TOKEN.c.expires_at.asc().nulls_last(), TOKEN.c.next_at, TOKEN.c.id)
+        return select(TOKEN, self.now.label("now")).where(due).order_by(*soonest).limit(limit)
+
+
+def _rows(connection: Connection, table: Table, ids: Collection[UUID] | None) -> list[Row[Any]]:
+    if ids is None:
+        return list(connection.execute(select(table)).all())
+    pages = (connection.execute(select(table).where(table.c.id.in_(page))).all() for page in _pages(set(ids)))
+    return [found for page in pages for found in page]
+
+
+def _pages(ids: Collection[UUID]) -> Iterator[list[UUID]]:
+    rest = iter(ids)
+    while page := list(islice(rest, _IDS_AT_ONCE)):
+        yield page
+
+
+def _claim(connection: Connection, due: Select[Any], owner: str, lease: timedelta) -> list[TokenRow]:
+    found = connection.execute(due.with_for_update(skip_locked=True, of=TOKEN)).all()
+    claimed = [_claimed(token_row(each), owner, known_moment(each.now) + lease) for each in found]
+    if claimed:
+        connection.execute(_CLAIM, [{**token_values(row), "read_id": row.id} for row in claimed])
+    return [attrs.evolve(row, version=row.version + 1) for row in claimed]
+
+
+def _claimed(row: TokenRow, owner: str, until: datetime) -> TokenRow:
+    return attrs.evolve(row, state=TokenState.REFRESHING, owner=owner, lease_until=until.astimezone(UTC))
+
+
+def _key_ring(connection: Connection) -> KeyRing | None:
+    ring = connection.execute(select(KEY_RING)).one_or_none()
+    if ring is None:
+        return None
+    keys = connection.execute(select(KEK).where(KEK.c.ring_id == ring.id).order_by(KEK.c.version)).all()
+    return KeyRing(ring.id, ring.active, tuple(map(wrapped_key, keys)), ring.version)

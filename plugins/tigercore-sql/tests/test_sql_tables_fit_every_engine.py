@@ -1,0 +1,61 @@
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from tigercore_sql.revision import REVISIONS
+from tigercore_sql.rows import microseconds, moment
+from tigercore_sql.tables import ACCOUNT, AUDIT, METADATA, TOKEN
+
+POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def test_the_revisions_that_are_known_are_the_migrations_in_their_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", "tigercore_sql:migrations")
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config).walk_revisions()
+    assert list(REVISIONS) == [script.revision for script in scripts][::-1]
+
+
+def test_every_table_carries_our_prefix() -> None:
+    assert [] == [name for name in METADATA.tables if not name.startswith("tc_")]
+
+
+def test_numbers_on_postgres_are_given_by_a_sequence() -> None:
+    assert "number BIGSERIAL NOT NULL" in str(CreateTable(AUDIT).compile(dialect=POSTGRES))
+
+
+def test_ids_and_sealed_bytes_on_postgres_are_its_own_types() -> None:
+    ddl = str(CreateTable(TOKEN).compile(dialect=POSTGRES))
+    assert (True, True) == ("id UUID NOT NULL" in ddl, "sealed BYTEA" in ddl)
+
+
+@pytest.mark.parametrize("kind", ["trading", "data"])
+def test_one_default_is_a_partial_index_on_postgres(kind: str) -> None:
+    index = next(each for each in ACCOUNT.indexes if each.name == f"tc_account_one_default_{kind}")
+    expected = f"CREATE UNIQUE INDEX {index.name} ON tc_account (is_default_{kind}) WHERE is_default_{kind}"
+    assert expected == str(CreateIndex(index).compile(dialect=POSTGRES))
+
+
+@given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=8)), timezone(timedelta(hours=-5))])))
+def test_a_moment_comes_back_to_the_microsecond(when: datetime) -> None:
+    if 1 < when.year < 9999:  # an offset may carry the others out of what a datetime holds
+        assert when == moment(microseconds(when))
+
+
+def test_a_naive_moment_is_refused() -> None:
+    with pytest.raises(TypeError):
+        microseconds(datetime(2026, 1, 1))
+
+
+def test_the_store_does_not_import_alembic() -> None:
+    check = "import sys, tigercore_sql; sys.exit('alembic' in sys.modules)"
+    assert 0 == subprocess.run([sys.executable, "-c", check], check=False).returncode

@@ -1,0 +1,120 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+import trio
+
+from tigercore.errors import StoreUnavailable
+from tigercore.ports import Put, SchemaStatus
+from tigercore.testing._store_samples import account_row
+from tigercore.testing.clock import driver_context
+from tigercore_sqlite import SqliteOptions, SqliteStore
+
+AT_HEAD = SchemaStatus("0001", "0001", ())
+EMPTY = SchemaStatus(None, "0001", ("0001",))
+
+
+def _execute(options: SqliteOptions, sql: str) -> None:
+    connection = sqlite3.connect(options.path)
+    connection.executescript(sql)
+    connection.close()
+
+
+async def _refusal(options: SqliteOptions) -> str:
+    with pytest.raises(StoreUnavailable) as refused:
+        async with SqliteStore.open(options, driver_context()):
+            pass
+    return str(refused.value)
+
+
+async def test_a_file_that_is_not_there_is_an_empty_schema_and_stays_away(tmp_path: Path) -> None:
+    options = SqliteOptions(str(tmp_path / "x.db"))
+    assert EMPTY == await SqliteStore.schema(options).status()
+    assert not options.file.exists()
+
+
+async def test_migrate_brings_the_schema_to_head(options: SqliteOptions) -> None:
+    assert AT_HEAD == await SqliteStore.schema(options).status()
+
+
+async def test_migrate_at_head_keeps_the_data(options: SqliteOptions) -> None:
+    async with SqliteStore.open(options, driver_context()) as store:
+        await store.apply([Put(account_row())])
+    assert AT_HEAD == await SqliteStore.schema(options).migrate()
+    async with SqliteStore.open(options, driver_context()) as store:
+        assert 1 == len(await store.accounts())
+
+
+async def test_migrations_that_run_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    schemas = [SqliteStore.schema(SqliteOptions(str(tmp_path / f"{number % 3}.db"))) for number in range(9)]
+    async with trio.open_nursery() as nursery:
+        for schema in schemas:
+            nursery.start_soon(schema.migrate)
+    assert [AT_HEAD] * 9 == [await schema.status() for schema in schemas]
+
+
+async def test_a_migrated_schema_is_the_one_of_the_models(options: SqliteOptions) -> None:
+    assert [] == await SqliteStore.schema(options).check()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("DROP INDEX tc_account_account_number", "missing index tc_account_account_number"),
+        ("DROP TABLE tc_audit", "missing table tc_audit"),
+        ("ALTER TABLE tc_account ADD COLUMN colour TEXT", "not ours: column tc_account.colour"),
+        ("ALTER TABLE tc_token DROP COLUMN owner", "missing column tc_token.owner"),
+        ("CREATE TABLE tc_other (id INTEGER)", "not ours: table tc_other"),
+        (
+            "DROP TABLE tc_meta; CREATE TABLE tc_meta (slot INTEGER PRIMARY KEY NOT NULL, revision BIGINT NOT NULL)",
+            "missing check tc_meta.tc_meta_slot_one",
+        ),
+    ],
+)
+async def test_check_names_what_differs(options: SqliteOptions, change: str, expected: str) -> None:
+    _execute(options, change)
+    assert [expected] == await SqliteStore.schema(options).check()
+
+
+async def test_check_leaves_the_tables_of_others_alone(options: SqliteOptions) -> None:
+    _execute(options, "CREATE TABLE theirs (id INTEGER)")
+    assert [] == await SqliteStore.schema(options).check()
+
+
+async def test_rollback_takes_the_last_revision_back_and_migrate_brings_it_again(options: SqliteOptions) -> None:
+    schema = SqliteStore.schema(options)
+    assert [EMPTY, AT_HEAD] == [await schema.rollback(), await schema.migrate()]
+
+
+async def test_there_is_nothing_to_take_back_from_an_empty_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="no revision to take back"):
+        await SqliteStore.schema(SqliteOptions(str(tmp_path / "x.db"))).rollback()
+
+
+async def test_an_older_schema_is_refused_with_the_command_to_run(options: SqliteOptions) -> None:
+    await SqliteStore.schema(options).rollback()
+    assert "run: tigercore db migrate" in await _refusal(options)
+
+
+async def test_a_newer_schema_is_refused_with_what_to_do(options: SqliteOptions) -> None:
+    _execute(options, "UPDATE tc_schema SET version_num = '0099'")
+    assert "upgrade tigercore" in await _refusal(options)
+
+
+@pytest.mark.parametrize("move", ["migrate", "rollback"])
+async def test_a_newer_schema_is_not_moved(options: SqliteOptions, move: str) -> None:
+    _execute(options, "UPDATE tc_schema SET version_num = '0099'")
+    with pytest.raises(StoreUnavailable, match="upgrade tigercore"):
+        await getattr(SqliteStore.schema(options), move)()
+
+
+async def test_moving_the_schema_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    schema = SqliteStore.schema(SqliteOptions(str(tmp_path / "x.db")))
+    await schema.migrate()
+    await schema.check()
+    await schema.rollback()
+    assert ("", "") == capfd.readouterr()
+
+
+async def test_the_schema_of_a_database_in_memory_can_be_looked_at() -> None:
+    assert EMPTY == await SqliteStore.schema(SqliteOptions(":memory:")).status()

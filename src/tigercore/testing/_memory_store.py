@@ -1,0 +1,248 @@
+"""The perfect account store: small, in memory, and right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Self, final
+from uuid import UUID
+
+import attrs
+import trio
+
+from tigercore.errors import StaleVersion, StoreUnavailable
+from tigercore.model import AuditEntry, KeyRing, TokenState
+from tigercore.ports import (
+    AccountRow,
+    AccountStore,
+    AuditLine,
+    Change,
+    Put,
+    Record,
+    Remove,
+    Schema,
+    SchemaStatus,
+    TokenAttempt,
+    TokenRow,
+)
+
+_HEAD = "memory"
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@final
+@attrs.define
+class _Tables:
+    """What a batch may change. Dictionaries keep the order of creation."""
+
+    accounts: dict[UUID, AccountRow] = attrs.field(factory=dict)
+    tokens: dict[UUID, TokenRow] = attrs.field(factory=dict)
+    attempts: dict[UUID, TokenAttempt] = attrs.field(factory=dict)
+    ring: KeyRing | None = None
+    audit: list[AuditLine] = attrs.field(factory=list)
+    revision: int = 0
+
+    def copy(self) -> Self:
+        return attrs.evolve(
+            self,
+            accounts=dict(self.accounts),
+            tokens=dict(self.tokens),
+            attempts=dict(self.attempts),
+            audit=list(self.audit),
+        )
+
+    def carry_out(self, change: Change) -> None:
+        match change:
+            case Put(row=AccountRow() as account):
+                self._put_account(account)
+            case Put(row=TokenRow() as token):
+                self._put_token(token)
+            case Put(row=KeyRing() as ring):
+                self._put_ring(ring)
+            case Remove():
+                self._remove(change)
+            case Record(entry=TokenAttempt() as attempt):
+                self.attempts[attempt.id] = attempt
+            case Record(entry=AuditEntry() as entry):
+                self.audit.append(AuditLine(len(self.audit) + 1, entry))
+
+    def _put_account(self, row: AccountRow) -> None:
+        _require(self.accounts.get(row.id), row.version)
+        if any(_collide(row, other) for other in self.accounts.values() if other.id != row.id):
+            raise StaleVersion(f"account {row.id}: its number or its default role is taken")
+        self.accounts[row.id] = attrs.evolve(row, account=attrs.evolve(row.account, version=row.version + 1))
+
+    def _put_token(self, row: TokenRow) -> None:
+        _require(self.tokens.get(row.id), row.version)
+        if row.id not in self.accounts:
+            raise StaleVersion(f"token {row.id}: there is no such account")
+        self.tokens[row.id] = attrs.evolve(row, version=row.version + 1)
+
+    def _remove(self, change: Remove) -> None:
+        if change.id not in self.accounts:
+            raise StaleVersion(f"account {change.id}: there is no such account")
+        _require(self.accounts[change.id], change.version)
+        del self.accounts[change.id]
+        self.tokens.pop(change.id, None)
+
+    def _put_ring(self, ring: KeyRing) -> None:
+        _require(self.ring, ring.version)
+        if self.ring and self.ring.id != ring.id:
+            raise StaleVersion(f"key ring {ring.id}: the store has another one")
+        self.ring = attrs.evolve(ring, version=ring.version + 1)
+
+
+def _require(row: AccountRow | TokenRow | KeyRing | None, version: int) -> None:
+    if (row.version if row else 0) != version:
+        raise StaleVersion(f"version {version} was read, and another one stands")
+
+
+def _collide(row: AccountRow, other: AccountRow) -> bool:
+    mine, theirs = row.account, other.account
+    return (
+        mine.account_number == theirs.account_number
+        or (mine.is_default_trading and theirs.is_default_trading)
+        or (mine.is_default_data and theirs.is_default_data)
+    )
+
+
+@final
+class MemoryBackend:
+    """What stores that are opened on it share, as two processes share a database. `broken` makes it unreachable."""
+
+    def __init__(self) -> None:
+        self.broken = False
+        self._tables = _Tables()
+        self._written = trio.Event()
+
+    @property
+    def tables(self) -> Any:
+        """Return what stands.
+
+        :raises StoreUnavailable: the backend is broken.
+        """
+        if self.broken:
+            raise StoreUnavailable("the store in memory was broken by the test")
+        return self._tables
+
+    def commit(self, tables: Any) -> None:
+        """Put new tables in the place of those that stood, and wake who waits."""
+        self._tables = tables
+        self._written.set()
+        self._written = trio.Event()
+
+    async def wait_for_write(self) -> None:
+        """Wait until somebody writes."""
+        await self._written.wait()
+
+
+@final
+@attrs.frozen
+class MemoryOptions:
+    """Which backend to open; a new one if none is given."""
+
+    backend: MemoryBackend = attrs.field(factory=MemoryBackend)
+
+
+@final
+class _MemorySchema(Schema):
+    async def status(self) -> SchemaStatus:
+        await trio.lowlevel.checkpoint()
+        return SchemaStatus(_HEAD, _HEAD)
+
+    async def migrate(self) -> SchemaStatus:
+        return await self.status()
+
+    async def rollback(self) -> SchemaStatus:
+        await trio.lowlevel.checkpoint()
+        raise StoreUnavailable("a store in memory has one schema: there is nothing to take back")
+
+    async def check(self) -> list[str]:
+        await trio.lowlevel.checkpoint()
+        return []
+
+
+@final
+class MemoryAccountStore(AccountStore):
+    """Keep everything in this process. Its clock is the one of its context.
+
+    `MemoryAccountStore(MemoryOptions(), driver_context())` is one of its own; stores with the same backend in their
+    options are handles on one store.
+    """
+
+    Options: ClassVar[type] = MemoryOptions
+
+    @classmethod
+    def schema(cls, options: MemoryOptions) -> Schema:
+        """Return a schema that is always at head."""
+        return _MemorySchema()
+
+    @property
+    def _backend(self) -> MemoryBackend:
+        backend: MemoryBackend = self.options.backend
+        return backend
+
+    async def _tables(self) -> _Tables:
+        await trio.lowlevel.checkpoint()
+        tables: _Tables = self._backend.tables
+        return tables
+
+    async def apply(self, changes: Sequence[Change]) -> int:
+        """Carry out all changes in their order, or none; nothing waits between the first and the last."""
+        tables = (await self._tables()).copy()
+        for change in changes:
+            tables.carry_out(change)
+        tables.revision += 1
+        self._backend.commit(tables)
+        return tables.revision
+
+    async def accounts(self, ids: Collection[UUID] | None = None) -> list[AccountRow]:
+        """Return these accounts, or all, in the order of their creation."""
+        return [row for row in (await self._tables()).accounts.values() if ids is None or row.id in ids]
+
+    async def token_rows(self, ids: Collection[UUID] | None = None) -> list[TokenRow]:
+        """Return the token rows of these accounts, or all."""
+        return [row for row in (await self._tables()).tokens.values() if ids is None or row.id in ids]
+
+    async def token_attempts(
+        self, account_id: UUID | None = None, *, since: datetime | None = None, limit: int = 1000
+    ) -> list[TokenAttempt]:
+        """Return attempts, newest first, of one account or all."""
+        late_first = reversed((await self._tables()).attempts.values())
+        newest_first = sorted(late_first, key=lambda each: each.started_at, reverse=True)
+        return [
+            each
+            for each in newest_first
+            if account_id in (None, each.account_id) and (since is None or each.started_at >= since)
+        ][:limit]
+
+    async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+        """Mark up to `limit` due tokens REFRESHING for `owner`, and return them as they stand now."""
+        tables, now = (await self._tables()).copy(), self.context.clock.now()
+        due = (
+            row for row in tables.tokens.values() if row.state is TokenState.VALID and (row.next_at or _NEVER) <= now
+        )
+        soonest = sorted(due, key=lambda row: (row.expires_at or _NEVER, row.next_at, row.id))[:limit]
+        until = now + timedelta(seconds=lease)
+        claimed = [_claimed(row, owner, until) for row in soonest]
+        tables.tokens.update((row.id, row) for row in claimed)
+        self._backend.commit(tables)
+        return claimed
+
+    async def key_ring(self) -> KeyRing | None:
+        """Return the key ring, None if there is none."""
+        return (await self._tables()).ring
+
+    async def audit(self, *, after: int = 0, limit: int = 1000) -> list[AuditLine]:
+        """Return audit lines with a number above `after`, oldest first."""
+        return [line for line in (await self._tables()).audit if line.number > after][:limit]
+
+    async def wait_for_change(self, after: int) -> int:
+        """Wait until the store's revision is above `after` and return it."""
+        while (revision := (await self._tables()).revision) <= after:
+            await self._backend.wait_for_write()
+        return revision
+
+
+def _claimed(row: TokenRow, owner: str, until: datetime) -> TokenRow:
+    return attrs.evolve(row, state=TokenState.REFRESHING, owner=owner, lease_until=until, version=row.version + 1)

@@ -1,0 +1,128 @@
+"""Rows for the laws of the store: each call makes another one, and names what matters to the law."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import attrs
+
+from tigercore.model import (
+    AccountStatus,
+    AccountType,
+    AuditEntry,
+    AuditResult,
+    AuditSeverity,
+    Environment,
+    KeyRing,
+    KeyState,
+    License,
+    MarketPermission,
+    RefreshTrigger,
+    TigerAccount,
+    TokenRefreshStatus,
+    TokenState,
+    WrappedKey,
+)
+from tigercore.ports import AccountRow, TokenAttempt, TokenRow
+
+NOON = datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=UTC)
+LONG_AGO = datetime(2001, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)
+FAR_AWAY = datetime(2101, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+_numbers = itertools.count(10_000_000)
+
+
+def account_row(sealed: bytes = b"\x00sealed\xff", sealing: int = 1, **fields: Any) -> AccountRow:
+    """Return a new account with a number of its own and nothing optional."""
+    given = {"id": uuid4(), "account_name": "one", "account_number": str(next(_numbers)), **fields}
+    given.setdefault("account_type", AccountType.STANDARD)
+    given.setdefault("environment", Environment.PRODUCTION)
+    account = TigerAccount(created_at=NOON, updated_at=NOON, **given)
+    return AccountRow(account, sealed, sealing)
+
+
+def full_account_row() -> AccountRow:
+    """Return a new account whose every field differs from its default."""
+    return account_row(
+        sealed=bytes(range(256)) * 8,
+        sealing=7,
+        account_name="交易 🐯 'one'; --",
+        account_type=AccountType.PRIME,
+        environment=Environment.SANDBOX,
+        license=License.TBHK,
+        status=AccountStatus.SUSPENDED,
+        market_permissions=frozenset(MarketPermission),
+        tags=frozenset({"é", "", 'a "b", c', "\\"}),
+        description="line one\nline two\t%s :id ?",
+        server_url="https://localhost:1/x?y=ü",
+        weight=0.1 + 0.2,
+        is_default_trading=True,
+        is_default_data=True,
+        error_count=3,
+        developer="f" * 32,
+    )
+
+
+def token_row(account: AccountRow, **fields: Any) -> TokenRow:
+    """Return a new token of the account: valid, and not due before long."""
+    given = {"state": TokenState.VALID, "next_at": FAR_AWAY, **fields}
+    return TokenRow(account.id, **given)
+
+
+def full_token_row(account: AccountRow) -> TokenRow:
+    """Return a new token whose every field differs from its default."""
+    return TokenRow(
+        id=account.id,
+        state=TokenState.UNCERTAIN,
+        sealed=bytes(range(255, -1, -1)),
+        sealing=9,
+        issued_at=LONG_AGO,
+        expires_at=FAR_AWAY,
+        next_at=NOON,
+        owner="host-1 ü:42",
+        lease_until=NOON + timedelta(microseconds=1),
+        failures=4,
+    )
+
+
+def attempt(account_id: UUID, started_at: datetime = NOON, **fields: Any) -> TokenAttempt:
+    """Return an attempt that has begun."""
+    given = {"id": uuid4(), "trigger": RefreshTrigger.SCHEDULED, "status": TokenRefreshStatus.STARTED, **fields}
+    return TokenAttempt(account_id=account_id, started_at=started_at, **given)
+
+
+def audit_entry(action: str = "account.create", **fields: Any) -> AuditEntry:
+    """Return an audit entry."""
+    return AuditEntry(at=NOON, initiator="test", action=action, target="account", **fields)
+
+
+def full_audit_entry() -> AuditEntry:
+    """Return an audit entry whose every field differs from its default."""
+    return AuditEntry(
+        at=LONG_AGO,
+        initiator="ü",
+        action="token.refresh",
+        target=str(uuid4()),
+        result=AuditResult.ERROR,
+        severity=AuditSeverity.CRITICAL,
+        details={"code": "2400", "ключ": "значение \U0001f42f"},
+    )
+
+
+def key(version: int, state: KeyState = KeyState.ACTIVE) -> WrappedKey:
+    """Return a wrapped key; its bytes are no key."""
+    return WrappedKey(version, state, "local", bytes([version]) * 60, b"\x00check\xff")
+
+
+def key_ring(**fields: Any) -> KeyRing:
+    """Return a new ring of two keys."""
+    given = {"id": uuid4(), "active": 2, "keys": (key(1, KeyState.DECRYPT), key(2)), **fields}
+    return KeyRing(**given)
+
+
+def at_version(row: AccountRow, version: int, **fields: Any) -> AccountRow:
+    """Return the account as it was read at this version, with these fields changed."""
+    return attrs.evolve(row, account=attrs.evolve(row.account, version=version, **fields))

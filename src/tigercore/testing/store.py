@@ -1,0 +1,26 @@
+"""The laws of an account store.
+
+Subclass `AccountStoreContract` in a test module and override its fixtures; pytest collects the laws::
+
+    class TestMyStoreKeepsTheLaws(AccountStoreContract):
+        @pytest.fixture
+        def store_maker(self, tmp_path): ...       # () -> async context manager of a store, on one backend
+        @pytest.fixture
+        def break_backend(self, ...): ...          # () -> None: from now on the backend is unreachable
+        @pytest.fixture
+        def raw_bytes(self, ...): ...              # () -> bytes: what lies at rest; leave it out if nothing does
+"""
+
+from __future__ import annotations
+
+from tigercore.testing._memory_store import MemoryAccountStore as MemoryAccountStore
+from tigercore.testing._memory_store import MemoryBackend as MemoryBackend
+from tigercore.testing._memory_store import MemoryOptions as MemoryOptions
+from tigercore.testing._store_laws import StoreMaker as StoreMaker
+from tigercore.testing._store_log_laws import ClaimLaws, LogLaws
+from tigercore.testing._store_row_laws import RowLaws
+from tigercore.testing._store_safety_laws import FeedLaws, SafetyLaws
+
+
+class AccountStoreContract(RowLaws, LogLaws, ClaimLaws, FeedLaws, SafetyLaws):
+    """Every sentence of the port `AccountStore`, as a law."""

@@ -31,7 +31,7 @@ from tigercore.ports import (
 )
 from tigercore.testing._store_samples import key_ring
 from tigercore.testing.clock import ManualClock, driver_context
-from tigercore.testing.store import AccountStoreContract, MemoryAccountStore, MemoryBackend, MemoryOptions, StoreMaker
+from tigercore.testing.store import DurableStoreContract, MemoryAccountStore, MemoryBackend, MemoryOptions, StoreMaker
 
 
 def _laws(names: str) -> frozenset[str]:
@@ -76,7 +76,7 @@ class Right(AccountStore):
         return await self.inner.wait_for_change(after)
 
 
-class Broken(AccountStoreContract):
+class Broken(DurableStoreContract):
     breaks: ClassVar[frozenset[str]]
     Driver: ClassVar[type[Right]]
 
@@ -391,7 +391,10 @@ class OwnClaim(Right):
 
 
 class TestReadsAndThenClaims(Broken):
-    breaks = _laws("test_no_token_is_claimed_twice test_a_claim_takes_the_soonest_expiry_first")
+    breaks = _laws(
+        "test_no_token_is_claimed_twice test_a_claim_takes_the_soonest_expiry_first "
+        "test_a_claim_leaves_the_revision_as_it_is"
+    )
     Driver = OwnClaim
 
 
@@ -408,7 +411,7 @@ class TestClaimsWhatIsNotDue(Broken):
 class TestClaimsInAnyState(Broken):
     breaks = _laws(
         "test_a_claim_takes_valid_tokens_only test_a_claim_takes_the_soonest_expiry_first "
-        "test_no_token_is_claimed_twice"
+        "test_no_token_is_claimed_twice test_a_claim_leaves_the_revision_as_it_is"
     )
 
     class Driver(OwnClaim):
@@ -441,6 +444,16 @@ class TestReturnsClaimsAsTheyStoodBefore(Broken):
         async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
             claimed = await self.inner.claim_due_tokens(owner, lease, limit)
             return [attrs.evolve(row, state=TokenState.VALID, version=row.version - 1) for row in claimed]
+
+
+class TestTellsOthersOfClaims(Broken):
+    breaks = _laws("test_a_claim_leaves_the_revision_as_it_is")
+
+    class Driver(Right):
+        async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+            claimed = await self.inner.claim_due_tokens(owner, lease, limit)
+            await self.inner.apply([])
+            return claimed
 
 
 class TestLeasesByTheMinute(Broken):
@@ -497,6 +510,7 @@ class TestWaitsForTheNextWriteAlways(Broken):
 class TestKnowsNoMinusOne(Broken):
     breaks = _laws(
         "test_waiting_for_a_change_after_minus_one_returns_at_once test_a_new_store_is_empty "
+        "test_a_claim_leaves_the_revision_as_it_is "
         "test_a_stale_change_leaves_nothing_of_its_neighbours test_the_revision_grows_with_every_batch "
         "test_what_was_written_survives_reopening test_a_batch_that_was_cancelled_before_it_began_writes_nothing "
         "test_a_batch_that_is_cancelled_is_there_as_a_whole_or_not_at_all"

@@ -6,13 +6,13 @@ import pytest
 
 from tigercore.ports import AccountStore
 from tigercore.testing.clock import driver_context
-from tigercore.testing.store import AccountStoreContract, StoreMaker
+from tigercore.testing.store import AccountStoreContract, DurableStoreContract, StoreMaker
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
 TABLES = ("tc_audit", "tc_kek", "tc_key_ring", "tc_token_attempt", "tc_token", "tc_account", "tc_meta")
 
 
-class TestFileKeepsTheLaws(AccountStoreContract):
+class TestFileKeepsTheLaws(DurableStoreContract):
     @pytest.fixture
     def store_maker(self, options: SqliteOptions) -> StoreMaker:
         return lambda: SqliteStore.open(options, driver_context())

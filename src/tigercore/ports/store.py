@@ -104,7 +104,7 @@ Change: TypeAlias = Put | Remove | Record
 @final
 @attrs.frozen
 class AuditLine:
-    """An audit entry as it stands in the store; `number` grows and is never given twice."""
+    """An audit entry as it stands in the store; `number` grows, perhaps with gaps, and is never given twice."""
 
     number: int
     entry: AuditEntry
@@ -165,18 +165,19 @@ class AccountStore(Driver):
 
     @abstractmethod
     async def apply(self, changes: Sequence[Change]) -> int:
-        """Carry out all changes or none, and return the store's new revision.
+        """Carry out all changes in their order, or none, and return the store's new revision.
 
-        Cancellation is all or nothing as well. An account number is unique; at most one account is the default for
-        trading and one for data.
+        Cancellation is all or nothing as well. After each change an account number is unique, at most one account is
+        the default for trading and one for data (so take a default away before giving it), a token row has its
+        account, and there is one key ring. A new store is at revision 0.
 
-        :raises StaleVersion: a row is not at the version that a change has read, a new row is there already, or a
-            rule of uniqueness is broken.
+        :raises StaleVersion: a row is not at the version that a change has read, a new row is there already, or one
+            of these rules is broken.
         """
 
     @abstractmethod
     async def accounts(self, ids: Collection[UUID] | None = None) -> list[AccountRow]:
-        """Return these accounts, or all, in the order of their creation; unknown ids are left out."""
+        """Return these accounts, or all, in the order in which they were first put; unknown ids are left out."""
 
     @abstractmethod
     async def token_rows(self, ids: Collection[UUID] | None = None) -> list[TokenRow]:
@@ -186,18 +187,19 @@ class AccountStore(Driver):
     async def token_attempts(
         self, account_id: UUID | None = None, *, since: datetime | None = None, limit: int = 1000
     ) -> list[TokenAttempt]:
-        """Return attempts, newest first, of one account or all."""
+        """Return attempts that began at `since` or later, newest first, of one account or all."""
 
     @abstractmethod
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         """Mark up to `limit` due tokens REFRESHING for `owner`, for `lease` seconds, and return them as they stand now.
 
-        Due is: VALID, with `next_at` not after the store's own clock. Soonest expiry first. No row is given twice.
+        Due is: VALID, with `next_at` not after the store's own clock. Soonest expiry first. No row is given twice. The
+        revision stays as it is: others use the old token until the new one is there.
         """
 
     @abstractmethod
     async def key_ring(self) -> KeyRing | None:
-        """Return the key ring, None if the store has none yet."""
+        """Return the key ring with its keys by version, None if the store has none yet."""
 
     @abstractmethod
     async def audit(self, *, after: int = 0, limit: int = 1000) -> list[AuditLine]:

@@ -15,7 +15,7 @@ StoreMaker: TypeAlias = Callable[[], AbstractAsyncContextManager[AccountStore]]
 
 
 class StoreLaws(Contract):
-    """The fixtures. Override `store_maker` and `break_backend`, and `raw_bytes` where something lies at rest."""
+    """The fixtures. Override `store_maker` and `break_backend`."""
 
     @pytest.fixture
     def store_maker(self) -> StoreMaker:
@@ -26,11 +26,6 @@ class StoreLaws(Contract):
     def break_backend(self) -> Callable[[], None]:
         """Return what makes the backend of this test unreachable for stores that are open."""
         raise NotImplementedError("override the fixture break_backend")
-
-    @pytest.fixture
-    def raw_bytes(self) -> Callable[[], bytes] | None:
-        """Return what reads all that lies at rest, or None if nothing does."""
-        return None
 
     @pytest.fixture
     async def store(self, store_maker: StoreMaker) -> AsyncIterator[AccountStore]:

@@ -124,6 +124,12 @@ class ClaimLaws(StoreLaws):
         await _put_token(store, next_at=LONG_AGO)
         assert await store.claim_due_tokens("me", 60, 1) == await store.token_rows()
 
+    async def test_a_claim_leaves_the_revision_as_it_is(self, store: AccountStore) -> None:
+        await _put_token(store, next_at=LONG_AGO)
+        before = await store.wait_for_change(-1)
+        await store.claim_due_tokens("me", 60, 1)
+        assert before == await store.wait_for_change(-1)
+
     async def test_a_lease_lasts_as_long_as_was_asked(self, store: AccountStore) -> None:
         ends = []
         for lease in (60.0, 7260.5):

@@ -7,8 +7,11 @@ Subclass `AccountStoreContract` in a test module and override its fixtures; pyte
         def store_maker(self, tmp_path): ...       # () -> async context manager of a store, on one backend
         @pytest.fixture
         def break_backend(self, ...): ...          # () -> None: from now on the backend is unreachable
+
+A store that outlives its process subclasses `DurableStoreContract` instead, and overrides one fixture more::
+
         @pytest.fixture
-        def raw_bytes(self, ...): ...              # () -> bytes: what lies at rest; leave it out if nothing does
+        def raw_bytes(self, ...): ...              # () -> bytes: all that lies at rest
 """
 
 from __future__ import annotations
@@ -19,8 +22,12 @@ from tigercore.testing._memory_store import MemoryOptions as MemoryOptions
 from tigercore.testing._store_laws import StoreMaker as StoreMaker
 from tigercore.testing._store_log_laws import ClaimLaws, LogLaws
 from tigercore.testing._store_row_laws import RowLaws
-from tigercore.testing._store_safety_laws import FeedLaws, SafetyLaws
+from tigercore.testing._store_safety_laws import AtRestLaws, FeedLaws, SafetyLaws
 
 
 class AccountStoreContract(RowLaws, LogLaws, ClaimLaws, FeedLaws, SafetyLaws):
     """Every sentence of the port `AccountStore`, as a law."""
+
+
+class DurableStoreContract(AccountStoreContract, AtRestLaws):
+    """The laws of a store that outlives its process."""

@@ -19,7 +19,7 @@ from tigercore.ports import Candidate
 _FADE = 60.0  # seconds after which a call weighs 1/e of a fresh one: the gateway's own window
 _SETTLE = 10.0  # seconds in which a latency peak fades to 1/e
 _EJECT_AFTER = 5  # failures in a row
-_EJECT_FOR, _EJECT_MOST = 30.0, 300.0  # seconds; the n-th ejection in a row lasts n times as long
+_EJECT_MOST = 10  # the n-th ejection in a row lasts n times as long as the first, but no longer than this many
 
 
 @final
@@ -38,8 +38,10 @@ class _Record:
 class Health:
     """Keep the live statistics of candidates."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, eject_seconds: float) -> None:
         self._clock = clock
+        self._eject_seconds = eject_seconds
+        self._resting: frozenset[UUID] = frozenset()
         self._records: dict[UUID, _Record] = {}
         self._used: dict[UUID, Candidate] = {}
         self._landmark = clock.monotonic()
@@ -49,10 +51,13 @@ class Health:
         """Return the record of an account, empty if there is none."""
         return self._records.setdefault(account_id, _Record())
 
-    def ejected(self, account_id: UUID) -> bool:
-        """Say whether the account is left out for now."""
-        record = self._records.get(account_id)
-        return record is not None and record.ejected_until > self._clock.monotonic()
+    def resting(self) -> frozenset[UUID]:
+        """Return the accounts that are left out for now: the very same set until one comes or goes."""
+        if self._resting:
+            now = self._clock.monotonic()
+            if any(self._records[account_id].ejected_until <= now for account_id in self._resting):
+                self._resting = frozenset(i for i in self._resting if self._records[i].ejected_until > now)
+        return self._resting
 
     def started(self, candidate: Candidate) -> float:
         """Count a call that leaves now, and return the moment."""
@@ -71,6 +76,8 @@ class Health:
         record, now = self.record(candidate.account.id), self._clock.monotonic()
         record.calls += 1
         record.in_a_row = record.ejections = 0
+        if candidate.account.id in self._resting:
+            self._resting -= {candidate.account.id}
         self._last_success = (now, candidate.account.id)
         self._learn(candidate, milliseconds, 0.0, now)
 
@@ -85,8 +92,9 @@ class Health:
         if record.in_a_row % _EJECT_AFTER:
             return 0.0
         record.ejections += 1
-        seconds = min(_EJECT_FOR * record.ejections, _EJECT_MOST)
+        seconds = self._eject_seconds * min(record.ejections, _EJECT_MOST)
         record.ejected_until = now + seconds
+        self._resting |= {candidate.account.id}
         return seconds
 
     def stands_alone(self, account_id: UUID) -> bool:
@@ -112,7 +120,7 @@ class Health:
                 c.in_flight,
                 c.latency,
                 c.error_rate,
-                self.ejected(c.account.id),
+                c.account.id in self.resting(),
             )
             for c, record in zip(candidates, records, strict=True)
         ]

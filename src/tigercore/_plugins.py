@@ -185,6 +185,11 @@ class Hooks:
             name: _compile(caller) for name, caller in vars(manager.hook).items() if not name.startswith("_")
         }
 
+    @property
+    def can_filter(self) -> bool:
+        """Say whether any plugin may leave candidates out."""
+        return bool(self._calls["tigercore_filter_candidates"])
+
     def notify(self, hook: str, **arguments: Any) -> None:
         """Tell every observer; one that raises is logged and counted, and the others still hear."""
         for name, call in self._calls[hook]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -24,6 +25,15 @@ def has_expired(row: TokenRow, at: datetime) -> bool:
     return row.expires_at is not None and row.expires_at <= at
 
 
+def newest(rows: Iterable[TokenRow]) -> TokenRow | None:
+    """Return the row whose token was issued last: that is the one that lives, if any does."""
+    return max((row for row in rows if row.sealed is not None), key=_issued, default=None)
+
+
+def _issued(row: TokenRow) -> float:
+    return row.issued_at.timestamp() if row.issued_at else 0.0
+
+
 def due_at(account_id: UUID, token: Token, now: datetime, share: float) -> datetime | None:
     """Return when this share of the token's life is over, a little earlier or later by account; None: it has no end."""
     if token.expires_at is None:
@@ -31,6 +41,11 @@ def due_at(account_id: UUID, token: Token, now: datetime, share: float) -> datet
     born = token.issued_at or now
     spread = (zlib.crc32(account_id.bytes) / 0xFFFFFFFF - 0.5) * 0.2
     return born + (token.expires_at - born) * (share * (1 + spread))
+
+
+def leased(row: TokenRow, owner: str, until: datetime) -> TokenRow:
+    """Return the row while `owner` refreshes its token."""
+    return attrs.evolve(row, state=TokenState.REFRESHING, owner=owner, lease_until=until)
 
 
 def renewed(row: TokenRow, token: Token, sealed: bytes, now: datetime, share: float) -> TokenRow:

@@ -36,7 +36,7 @@ from tigercore.model import (
     TokenRefreshStatus,
     TokenState,
 )
-from tigercore.ports import Put, Record, TigerClient, TokenAttempt, TokenRow
+from tigercore.ports import Change, Put, Record, TigerClient, TokenAttempt, TokenRow
 from tigercore.settings import TokenSettings
 
 _SAVE = 10.0  # seconds that storing a token which was just received may take, whatever is cancelled around it
@@ -76,85 +76,114 @@ class Refresher:
         if self._snapshot.rows[account.id].account.error_count:
             await self._accounts.reset_error_count(account.id)
 
-    async def refresh(self, account: TigerAccount, trigger: RefreshTrigger, claimed: TokenRow | None) -> None:
-        """Refresh a token; `claimed` is its row if this process holds the lease on it already.
+    async def refresh(self, account: TigerAccount, trigger: RefreshTrigger, claimed: bool = False) -> None:
+        """Get a new token for the developer of an account; `claimed` says that this process has just claimed its row.
 
         :raises TokenManagerError: there is no new token; the row says where the old one stands.
         """
-        row = claimed or self._snapshot.tokens[account.id]
-        if row.state is TokenState.NOT_REQUIRED:
+        if self._snapshot.tokens[account.id].state is TokenState.NOT_REQUIRED:
             return
-        if claimed is None:
-            row = await self._settle(account, row)
-        token = self._vault.open_token(row)
-        if token is None or rules.has_expired(row, self._clock.now()):
-            await self._snapshot.commit([Put(rules.settled(row, TokenState.NEEDS_REAUTH))])
-            raise TokenNeedsReauthorisation(
-                f"{account.account_name}: an expired token cannot be refreshed; make a new one"
-            )
-        row, attempt = await self._begin(row, trigger)
+        family = await self.settle(account, claimed)
+        newest = rules.newest(family)
+        token = newest and self._vault.open_token(newest)
+        if newest is None or token is None or rules.has_expired(newest, self._clock.now()):
+            await self._put([rules.settled(row, TokenState.NEEDS_REAUTH) for row in family])
+            raise _needs_a_person(account, "an expired token cannot be refreshed")
+        attempt = await self._begin(account, family, trigger)
         try:
             fresh = await self._client.refresh(self._accounts.signer(account), token)
         except ClientError as error:
-            await self._lose(account, row, attempt, error)
+            await self._lose(account, attempt, error)
         else:
-            await self._keep(account, row, attempt, fresh)
+            await self._keep(account, attempt, fresh)
 
-    async def _settle(self, account: TigerAccount, row: TokenRow) -> TokenRow:
-        """Return a row that may be refreshed: one in doubt is looked into first, by asking with the old token."""
-        now = self._clock.now()
-        if row.state is TokenState.REFRESHING and row.lease_until is not None and row.lease_until > now:
+    async def settle(self, account: TigerAccount, claimed: bool = False) -> list[TokenRow]:
+        """Return rows that may be refreshed; a token in doubt is looked into first, by asking with the newest.
+
+        :raises TokenManagerError: another process holds the lease, or the token is dead.
+        """
+        family = self._snapshot.token_family(account)
+        if any(self._is_held_elsewhere(row) for row in family):
             raise TokenRefreshError(f"{account.account_name}: another process is refreshing this token; wait for it")
-        if row.state is TokenState.VALID:
-            return row
-        token = self._vault.open_token(row)
+        if all(row.state is TokenState.VALID or (claimed and self._is_mine(row)) for row in family):
+            return family
+        newest = rules.newest(family)
+        token = newest and self._vault.open_token(newest)
         alive = token is not None and await self._client.probe(self._accounts.signer(account), token)
-        await self._snapshot.commit([Put(rules.settled(row, TokenState.VALID if alive else TokenState.NEEDS_REAUTH))])
-        if not alive:
-            raise TokenNeedsReauthorisation(f"{account.account_name}: its token is dead; make one in the portal")
-        return self._snapshot.tokens[account.id]
+        if token is None or not alive:
+            await self._put([rules.settled(row, TokenState.NEEDS_REAUTH) for row in family])
+            raise _needs_a_person(account, "its token is dead")
+        await self._put([self._alive(row, token) for row in family])
+        return self._snapshot.token_family(account)
 
-    async def _begin(self, row: TokenRow, trigger: RefreshTrigger) -> tuple[TokenRow, TokenAttempt]:
+    def _is_mine(self, row: TokenRow) -> bool:
+        return row.state is TokenState.REFRESHING and row.owner == self._owner
+
+    def _is_held_elsewhere(self, row: TokenRow) -> bool:
+        if row.state is not TokenState.REFRESHING or row.owner == self._owner:
+            return False
+        return row.lease_until is not None and row.lease_until > self._clock.now()
+
+    def _alive(self, row: TokenRow, token: Token) -> TokenRow:
+        return (
+            rules.settled(row, TokenState.VALID) if self._vault.open_token(row) == token else self._renewed(row, token)
+        )
+
+    def _renewed(self, row: TokenRow, token: Token) -> TokenRow:
+        sealed = self._vault.seal_token(row.id, token, row.sealing + 1)
+        return rules.renewed(row, token, sealed, self._clock.now(), self._settings.refresh_at)
+
+    async def _put(self, rows: Sequence[TokenRow]) -> None:
+        await self._snapshot.commit([Put(row) for row in rows])
+
+    async def _begin(self, account: TigerAccount, family: Sequence[TokenRow], trigger: RefreshTrigger) -> TokenAttempt:
+        """Take the lease on every row of the developer, all or none; who meets another version was too late."""
         now = self._clock.now()
         attempt_id = UUID(int=self._rng.getrandbits(128), version=4)
-        attempt = TokenAttempt(attempt_id, row.id, trigger, TokenRefreshStatus.STARTED, now)
-        lease = now + timedelta(seconds=self._settings.lease)
-        held = attrs.evolve(row, state=TokenState.REFRESHING, owner=self._owner, lease_until=lease)
-        await self._snapshot.commit([Put(held), Record(attempt)])
-        return self._snapshot.tokens[row.id], attempt
+        attempt = TokenAttempt(attempt_id, account.id, trigger, TokenRefreshStatus.STARTED, now)
+        until = now + timedelta(seconds=self._settings.lease)
+        puts = [Put(rules.leased(row, self._owner, until)) for row in family]
+        await self._snapshot.commit([*puts, Record(attempt)])
+        return attempt
 
-    async def _keep(self, account: TigerAccount, row: TokenRow, attempt: TokenAttempt, fresh: Token) -> None:
+    async def _keep(self, account: TigerAccount, attempt: TokenAttempt, fresh: Token) -> None:
         """Store a token that was received; nothing around it may interrupt that: the old one is dead."""
-        sealed = self._vault.seal_token(account.id, fresh, row.sealing + 1)
-        renewed = rules.renewed(row, fresh, sealed, self._clock.now(), self._settings.refresh_at)
+        family = self._snapshot.token_family(account)
         with trio.move_on_after(_SAVE, shield=True) as saving:
-            await self._end([Put(renewed)], attempt, TokenRefreshStatus.SUCCEEDED, "")
+            renewed = [self._renewed(row, fresh) for row in family]
+            await self._end(renewed, attempt, TokenRefreshStatus.SUCCEEDED, "")
         if saving.cancelled_caught:
             raise TokenRefreshError(f"{account.account_name}: the new token could not be stored within {_SAVE:.0f} s")
         self._hooks.notify("tigercore_token_refreshed", account=account, expires_at=fresh.expires_at)
-        if row.failures:
+        if any(row.failures for row in family):
             self._hooks.notify("tigercore_token_refresh_recovered", account=account)
         await self.reinstate(account)
 
-    async def _lose(self, account: TigerAccount, row: TokenRow, attempt: TokenAttempt, error: ClientError) -> None:
+    async def _lose(self, account: TigerAccount, attempt: TokenAttempt, error: ClientError) -> None:
         state, status = _outcome(error)
-        wait = error.retry_after if isinstance(error, RateLimited) else 0.0
-        put_off = rules.put_off(row, state, self._clock.now(), wait)
+        wait, now = error.retry_after if isinstance(error, RateLimited) else 0.0, self._clock.now()
+        family = [rules.put_off(row, state, now, wait) for row in self._snapshot.token_family(account)]
         with trio.move_on_after(_SAVE, shield=True):
-            await self._end([Put(put_off)], attempt, status, str(error))
-        self._hooks.notify(
-            "tigercore_token_refresh_failed", account=account, reason=str(error), failures=put_off.failures
-        )
+            await self._end(family, attempt, status, str(error))
+        failures = max((row.failures for row in family), default=0)
+        self._hooks.notify("tigercore_token_refresh_failed", account=account, reason=str(error), failures=failures)
         if isinstance(error, RateLimited):
             raise TokenRateLimitError(f"{account.account_name}: {error}", retry_after=error.retry_after) from error
         raise TokenRefreshError(f"{account.account_name}: {error}") from error
 
     async def _end(
-        self, changes: Sequence[Put], attempt: TokenAttempt, status: TokenRefreshStatus, detail: str
+        self, rows: Sequence[TokenRow], attempt: TokenAttempt, status: TokenRefreshStatus, detail: str
     ) -> None:
         ended = attrs.evolve(attempt, status=status, detail=detail, ended_at=self._clock.now())
         good = AuditResult.SUCCESS if status is TokenRefreshStatus.SUCCEEDED else AuditResult.FAILURE
-        await self._audit.commit([*changes, Record(ended)], "token.refresh", str(attempt.account_id), result=good)
+        changes: list[Change] = [*map(Put, rows), Record(ended)]
+        await self._audit.commit(changes, "token.refresh", str(attempt.account_id), result=good)
+
+
+def _needs_a_person(account: TigerAccount, why: str) -> TokenNeedsReauthorisation:
+    return TokenNeedsReauthorisation(
+        f"{account.account_name}: {why}; make a new one in the developer portal, then update_tokens"
+    )
 
 
 def _outcome(error: ClientError) -> tuple[TokenState, TokenRefreshStatus]:

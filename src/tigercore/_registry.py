@@ -54,7 +54,7 @@ class AccountRegistry:
         async with self._changing:
             self._refuse_double(account)
             row = self._sealed(account, credentials, sealing=1)
-            changes = [*self._stand_down(account), Put(row), Put(self._first_token(account, token))]
+            changes = [*self._stand_down(account), Put(row), *self._first_token(row.account, token)]
             await self._write(changes, account, "account.create")
         return self._told(account.id, "created")
 
@@ -81,10 +81,12 @@ class AccountRegistry:
         self._hooks.notify("tigercore_account_changed", account=account, action="deleted")
 
     async def bring_token(self, account_id: UUID, token: Token) -> TigerAccount:
-        """Store a token that a person has brought."""
+        """Store a token that a person has brought, for every account of the developer."""
         async with self._changing:
-            account, row = self.row(account_id).account, self._snapshot.tokens[account_id]
-            await self._write([Put(self._renewed(row, token))], account, "token.update")
+            account = self.row(account_id).account
+            family = self._snapshot.token_family(account) or [self._snapshot.tokens[account_id]]
+            self._refuse_older(account, family, token)
+            await self._write([Put(self._renewed(row, token)) for row in family], account, "token.update")
         return account
 
     async def rewrap(self) -> int:
@@ -133,11 +135,27 @@ class AccountRegistry:
         credentials = attrs.evolve(self._vault.open(row), **secrets)
         return self._sealed(account, credentials, row.sealing + 1)
 
-    def _first_token(self, account: TigerAccount, token: Token | None) -> TokenRow:
+    def _first_token(self, account: TigerAccount, token: Token | None) -> list[Put]:
+        """Give a new account its token row; of its developer's tokens the one that was issued last wins."""
         row = TokenRow(account.id, TokenState.NEEDS_REAUTH if account.needs_token else TokenState.NOT_REQUIRED)
-        return row if token is None else self._renewed(row, token)
+        family = self._snapshot.token_family(account)
+        newest = refresh.newest(each for each in family if each.state is not TokenState.NEEDS_REAUTH)
+        if newest is not None and (token is not None or account.needs_token) and not _is_newer(token, newest):
+            return [Put(self._renewed(row, self._vault.open_token(newest) or token))]
+        if token is None:
+            return [Put(row)]
+        return [Put(self._renewed(each, token)) for each in (row, *family)]
 
-    def _renewed(self, row: TokenRow, token: Token) -> TokenRow:
+    def _refuse_older(self, account: TigerAccount, family: Sequence[TokenRow], token: Token) -> None:
+        newest = refresh.newest(row for row in family if row.state is TokenState.VALID)
+        if newest is not None and not _is_newer(token, newest) and self._vault.open_token(newest) != token:
+            raise AccountValidationError(
+                f"token: {account.account_name!r} holds a newer one, issued {newest.issued_at}"
+            )
+
+    def _renewed(self, row: TokenRow, token: Token | None) -> TokenRow:
+        if token is None:
+            return row
         sealed = self._vault.seal_token(row.id, token, row.sealing + 1)
         return refresh.renewed(row, token, sealed, self._clock.now(), self._refresh_at)
 
@@ -153,3 +171,8 @@ class AccountRegistry:
         account = self.row(account_id).account
         self._hooks.notify("tigercore_account_changed", account=account, action=action)
         return account
+
+
+def _is_newer(token: Token | None, row: TokenRow) -> bool:
+    issued = token and token.issued_at
+    return issued is not None and (row.issued_at is None or issued > row.issued_at)

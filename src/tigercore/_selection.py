@@ -26,6 +26,8 @@ from tigercore.model import (
 )
 from tigercore.ports import Candidate, LoadBalancer
 
+_KEPT = 256  # sets of candidates that are remembered without those that rest
+
 
 class Wish(TypedDict, total=False):
     """What a caller may say about the account to choose; what is left out means: any."""
@@ -56,19 +58,25 @@ class Selection:
         self._hooks = hooks
         self._balancers = balancers
         self._strategy = strategy
+        self._kept: dict[int, tuple[tuple[Candidate, ...], frozenset[UUID], tuple[Candidate, ...]]] = {}
 
     def plan(
         self, operation: Operation, wanted: Eligibility, strategy: str | None = None, first: Candidate | None = None
     ) -> Iterator[Candidate]:
-        """Yield candidates in the order to try them; those that rest are left out.
+        """Yield candidates in the order to try them; those that rest are left out, but for one that was named.
 
         If every one of them rests because its calls fail, the gateway is to blame: reads go on, writes fail fast.
 
         :raises OperationNotSupportedError: no such strategy was loaded.
         """
         candidates = self.candidates(operation, wanted)
-        ordered = list_first(first, self._balancer(strategy).plan(operation, candidates))
-        return self._rested(operation, ordered, candidates)
+        healthy = candidates if wanted.id else self._healthy(candidates)
+        if not healthy and operation.safety.read_only:
+            healthy = candidates
+        if first is not None and (first.account.id in self._health.resting() or self._is_filtered(first, candidates)):
+            first = None
+        ordered = list_first(first, self._balancer(strategy).plan(operation, healthy))
+        return (c for c in ordered if not self._budgets.wait(operation, c.account))
 
     def candidates(self, operation: Operation, wanted: Eligibility) -> tuple[Candidate, ...]:
         """Return who is eligible, less those that a plugin leaves out."""
@@ -116,7 +124,7 @@ class Selection:
             yield reason
         if seconds := self._budgets.wait(operation, account):
             yield f"the budget of {operation.group} is spent for {seconds:.0f} s"
-        if self._health.ejected(account.id):
+        if account.id in self._health.resting():
             yield "its calls fail, so it rests"
 
     def _refusal(self, operation: Operation, wanted: Eligibility, account: TigerAccount) -> str:
@@ -124,7 +132,7 @@ class Selection:
 
     def nobody(self, operation: Operation, wanted: Eligibility) -> NoAccountsAvailableError | RateLimited:
         """Return the error that tells why there is no candidate at all."""
-        accounts = [row.account for row in self._snapshot.rows.values()]
+        accounts = [row.account for row in self._snapshot.rows.values() if wanted.id in (None, row.id)]
         waits = [self._budgets.wait(operation, a) for a in accounts if wanted.refusal(a) is None]
         if waits and min(waits) > 0:
             return RateLimited(operation.method, "every account's budget is spent", retry_after=min(waits))
@@ -141,17 +149,21 @@ class Selection:
                 f"no strategy {strategy!r} is loaded; name it under router.strategies; loaded: {loaded}"
             ) from None
 
-    def _rested(
-        self, operation: Operation, ordered: Iterable[Candidate], candidates: tuple[Candidate, ...]
-    ) -> Iterator[Candidate]:
-        ejected, wait = self._health.ejected, self._budgets.wait
-        nobody = True
-        for candidate in ordered:
-            if not ejected(candidate.account.id) and not wait(operation, candidate.account):
-                nobody = False
-                yield candidate
-        if nobody and operation.safety.read_only:
-            yield from (c for c in candidates if not wait(operation, c.account))
+    def _is_filtered(self, candidate: Candidate, candidates: tuple[Candidate, ...]) -> bool:
+        return self._hooks.can_filter and candidate not in candidates
+
+    def _healthy(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        """Leave out those that rest; while the same ones rest it is the same tuple, which a strategy may know by."""
+        resting = self._health.resting()
+        if not resting:
+            return candidates
+        seen = self._kept.get(id(candidates))
+        if seen is None or seen[0] is not candidates or seen[1] is not resting:
+            left = tuple(c for c in candidates if c.account.id not in resting)
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            seen = self._kept[id(candidates)] = (candidates, resting, left)
+        return seen[2]
 
 
 def list_first(first: Candidate | None, plan: Iterable[Candidate]) -> Iterable[Candidate]:

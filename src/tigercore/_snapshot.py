@@ -10,7 +10,7 @@ from uuid import UUID
 import attrs
 import trio
 
-from tigercore.model import AccountStatus, AccountType, Environment, License, MarketPermission, TigerAccount
+from tigercore.model import AccountStatus, AccountType, Environment, License, MarketPermission, TigerAccount, TokenState
 from tigercore.ports import AccountRow, AccountStore, Candidate, Change, Put, Remove, TokenRow
 
 
@@ -52,6 +52,7 @@ class Snapshot:
         self._candidates: dict[UUID, Candidate] = {}
         self._eligible: dict[Eligibility, tuple[Candidate, ...]] = {}
         self._numbers: dict[str, UUID] = {}
+        self._developers: dict[str, dict[UUID, None]] = {}
         self._defaults: dict[str, Candidate | None] = {}
         self._revision = -1
         self._commits = 0
@@ -85,6 +86,15 @@ class Snapshot:
         """Return the account with this number, None if there is none."""
         account_id = self._numbers.get(account_number)
         return None if account_id is None else self._rows[account_id].account
+
+    def token_family(self, account: TigerAccount) -> list[TokenRow]:
+        """Return the rows that hold the token of the account's developer, the account's own first.
+
+        The gateway knows one token for each developer (protocol 4A.6), so these rows live and die together.
+        """
+        family = (self._tokens[account_id] for account_id in self._developers.get(account.developer, ()))
+        held = [row for row in family if row.state is not TokenState.NOT_REQUIRED]
+        return sorted(held, key=lambda row: row.id != account.id)
 
     def default(self, flag: str) -> Candidate | None:
         """Return the account that holds `is_default_trading` or `is_default_data`, None if none does."""
@@ -157,25 +167,39 @@ class Snapshot:
         self._announce()
 
     def _keep(self, row: AccountRow) -> None:
-        self._forget_number(row.id)
+        before = self._rows.get(row.id)
+        if before is not None:
+            self._forget(before.account)
         self._rows[row.id] = row
         self._numbers[row.account.account_number] = row.id
+        self._developers.setdefault(row.account.developer, {})[row.id] = None
         candidate = self._candidates.setdefault(row.id, Candidate(row.account))
         candidate.account = row.account
-        self._eligible.clear()
-        self._defaults.clear()
-
-    def _forget_number(self, account_id: UUID) -> None:
-        if account_id in self._rows:
-            self._numbers.pop(self._rows[account_id].account.account_number, None)
+        if before is None or not routes_alike(before.account, row.account):
+            self._reindex()
 
     def _drop(self, account_id: UUID) -> None:
-        self._forget_number(account_id)
+        if account_id in self._rows:
+            self._forget(self._rows[account_id].account)
         for rows in (self._rows, self._tokens, self._candidates):
             rows.pop(account_id, None)
+        self._reindex()
+
+    def _forget(self, account: TigerAccount) -> None:
+        self._numbers.pop(account.account_number, None)
+        self._developers[account.developer].pop(account.id, None)
+
+    def _reindex(self) -> None:
         self._eligible.clear()
         self._defaults.clear()
 
     def _announce(self) -> None:
         self._change.set()
         self._change = trio.Event()
+
+
+def routes_alike(one: TigerAccount, other: TigerAccount) -> bool:
+    """Say whether two states of an account differ only in what no choice of an account depends on."""
+    return attrs.evolve(one, error_count=0, version=0, updated_at=other.updated_at, description="") == attrs.evolve(
+        other, error_count=0, version=0, description=""
+    )

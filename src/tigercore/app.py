@@ -164,7 +164,7 @@ def _assemble(
     tokens = TokenManager(
         ports.store, snapshot, vault, audit, accounts, ports.client, hooks, clock, rng, nursery, settings.tokens
     )
-    health, budgets = Health(clock), Budgets(clock)
+    health, budgets = Health(clock, settings.router.eject_seconds), Budgets(clock)
     selection = Selection(snapshot, health, budgets, hooks, ports.balancers, settings.router.strategy)
     router = AccountRouter(
         selection, snapshot, accounts, tokens, ports.client, health, budgets, hooks, clock, settings.api

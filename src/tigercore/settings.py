@@ -35,12 +35,16 @@ class DriverSettings:
 @final
 @attrs.frozen(kw_only=True)
 class RouterSettings:
-    """The strategy to use unless a call names one, and every strategy to load, each with its options."""
+    """The strategy to use unless a call names one, and every strategy to load, each with its options.
+
+    An account whose calls fail five times in a row is left out for `eject_seconds`, longer each time it happens again.
+    """
 
     strategy: str = LoadBalanceStrategy.ROUND_ROBIN
     strategies: Mapping[str, Mapping[str, Any]] = attrs.field(
         factory=lambda: {name: {} for name in LoadBalanceStrategy}
     )
+    eject_seconds: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
 
 
 @final

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import final
 from uuid import UUID
@@ -86,7 +88,7 @@ class TokenManager:
         self._refresher = Refresher(
             snapshot, vault, audit, accounts, client, hooks, clock, rng, settings, owner=self._owner
         )
-        self._flights: dict[UUID, _Flight] = {}
+        self._flights: dict[str, _Flight] = {}
         self._scheduler: trio.CancelScope | None = None
 
     # -- hand out ----------------------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ class TokenManager:
         """
         row = self._snapshot.tokens[account.id]
         if row.state is TokenState.UNCERTAIN:
-            await self._join(account, RefreshTrigger.ON_DEMAND)
+            await self._share(account, self._refresher.settle, account)
             row = self._snapshot.tokens[account.id]
         if row.state in (TokenState.NEEDS_REAUTH, TokenState.DISABLED) or refresh.has_expired(row, self._clock.now()):
             raise TokenNeedsReauthorisation(
@@ -139,7 +141,7 @@ class TokenManager:
     ) -> RefreshResult:
         """Get a new token, or join a refresh that is under way. An account that needs no token is a success."""
         try:
-            await self._join(account, trigger)
+            await self._share(account, self._refresher.refresh, account, trigger)
         except TokenManagerError as error:
             return RefreshResult(False, str(error))
         return RefreshResult(True)
@@ -151,6 +153,9 @@ class TokenManager:
 
         async def one(account: TigerAccount) -> None:
             async with limit:
+                if not refresh.is_due(self._snapshot.tokens[account.id], self._clock.now()):
+                    results[account.id] = RefreshResult(True)  # an account of the same developer was first
+                    return
                 results[account.id] = await self.refresh_token(account, trigger=RefreshTrigger.EXPIRY_SOON)
 
         async with trio.open_nursery() as nursery:
@@ -171,33 +176,32 @@ class TokenManager:
         await self._snapshot.commit([Put(attrs.evolve(row, next_at=due))])
         return _status(self._snapshot.tokens[account.id])
 
-    async def _join(self, account: TigerAccount, trigger: RefreshTrigger, claimed: TokenRow | None = None) -> None:
-        flight = self._flights.get(account.id)
+    async def _share(self, account: TigerAccount, work: Callable[..., Awaitable[object]], *args: object) -> None:
+        """Wait for the one work on a developer's token that is under way; start this one if there is none."""
+        key = account.developer or str(account.id)
+        flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[account.id] = _Flight()
-            self._nursery.start_soon(self._fly, flight, account, trigger, claimed)
+            flight = self._flights[key] = _Flight()
+            self._nursery.start_soon(self._fly, key, flight, account, work, *args)
         await flight.done.wait()
         if flight.error is not None:
             raise flight.error
 
     async def _fly(
-        self, flight: _Flight, account: TigerAccount, trigger: RefreshTrigger, claimed: TokenRow | None
+        self, key: str, flight: _Flight, account: TigerAccount, work: Callable[..., Awaitable[object]], *args: object
     ) -> None:
-        """Run one refresh on its own, so that a caller who gives up takes nothing from the others."""
+        """Do the work apart from its callers, so that one who gives up takes nothing from the others."""
+        flight.error = TokenRefreshError(f"{account.account_name}: the work on its token was interrupted")
         try:
-            await self._refresher.refresh(account, trigger, claimed)
+            await work(*args)
+            flight.error = None
         except TokenManagerError as error:
             flight.error = error
-        except (ClientError, StaleVersion) as error:
+        except (ClientError, StaleVersion, StoreUnavailable) as error:
             flight.error = TokenRefreshError(f"{account.account_name}: {error}")
         finally:
-            del self._flights[account.id]
-            flight.error = flight.error or (None if self._landed(account) else _interrupted(account))
+            del self._flights[key]
             flight.done.set()
-
-    def _landed(self, account: TigerAccount) -> bool:
-        row = self._snapshot.tokens.get(account.id)
-        return row is not None and (row.state is not TokenState.REFRESHING or row.owner != self._owner)
 
     # -- history -----------------------------------------------------------------------------------------------
 
@@ -248,10 +252,8 @@ class TokenManager:
     async def _refresh_claimed(self, row: TokenRow) -> None:
         await self._snapshot.reload(row.id)
         account = self._snapshot.rows[row.id].account
-        try:
-            await self._join(account, RefreshTrigger.SCHEDULED, self._snapshot.tokens[row.id])
-        except TokenManagerError:
-            return  # recorded as an attempt, told to the hooks, and put off: there is nobody here to raise it to
+        with suppress(TokenManagerError):  # recorded as an attempt, told to the hooks, and put off: nobody waits here
+            await self._share(account, self._refresher.refresh, account, RefreshTrigger.SCHEDULED, True)
 
     def _seconds_to_next(self) -> float:
         rows = self._snapshot.tokens.values()
@@ -263,7 +265,3 @@ class TokenManager:
 
 def _status(row: TokenRow) -> TokenStatus:
     return TokenStatus(row.id, row.state, row.issued_at, row.expires_at, row.next_at, row.failures)
-
-
-def _interrupted(account: TigerAccount) -> TokenRefreshError:
-    return TokenRefreshError(f"{account.account_name}: the refresh was interrupted")

@@ -148,7 +148,7 @@ async def test_pick_gives_the_same_set_to_the_strategy_until_an_account_changes(
     world.balancers["round_robin"] = Watching()  # type: ignore[assignment]
     for _ in range(2):
         tiger.router.pick(QUOTE)
-    await tiger.accounts.update_account(account.id, {"description": "changed"})
+    await tiger.accounts.update_account(account.id, {"weight": 2})
     tiger.router.pick(QUOTE)
     assert seen[0] is seen[1] is not seen[2]
 
@@ -383,9 +383,9 @@ async def test_when_everybody_rests_reads_go_on_and_orders_fail_fast(world: Worl
     for _ in range(2):
         with pytest.raises(OutcomeUnknown):
             await tiger.execute(QUOTE)
-    await tiger.execute(QUOTE)
     with pytest.raises(NoAccountsAvailableError, match="rests"):
         await tiger.execute(OperationType.PLACE_ORDER, {"symbol": "AAPL"})
+    await tiger.execute(QUOTE)
 
 
 async def test_business_refusals_do_not_count_against_an_account(world: World, tiger: Tigercore) -> None:
@@ -422,6 +422,72 @@ async def test_explain_lists_every_account_with_its_place_or_the_reason(tiger: T
     await add(tiger, status="INACTIVE")
     explained = await tiger.router.explain(QUOTE)
     assert [(1, None), (None, "status is INACTIVE")] == [(each.place, each.reason) for each in explained]
+
+
+async def test_an_account_that_rests_can_still_be_named(world: World, tiger: Tigercore) -> None:
+    sick, _ = await break_first(world, tiger)
+    await tiger.execute(OperationType.CANCEL_ORDER, {"id": 1}, account=sick)
+    assert f"cancel_order@{sick.account_number}" == called(world)[-1]
+
+
+async def test_a_success_ends_the_rest_of_an_account(world: World, tiger: Tigercore) -> None:
+    sick, _ = await break_first(world, tiger)
+    await tiger.execute(OperationType.POSITIONS, account=sick)
+    assert 2 == len(await tiger.router.get_available_accounts_for_operation(QUOTE))
+
+
+async def test_while_one_rests_the_strategy_keeps_getting_the_same_set(world: World, tiger: Tigercore) -> None:
+    _, well = await break_first(world, tiger)
+    seen = []
+
+    class Watching:
+        def plan(self, operation: object, candidates: Any) -> Any:
+            seen.append(candidates)
+            return iter(candidates)
+
+    world.balancers["round_robin"] = Watching()  # type: ignore[assignment]
+    for _ in range(2):
+        tiger.router.pick(QUOTE)
+    assert seen[0] is seen[1]
+    assert [well.id] == [candidate.account.id for candidate in seen[0]]
+
+
+async def test_the_reason_why_a_named_account_cannot_is_not_lost_among_others(tiger: Tigercore) -> None:
+    for _ in range(6):
+        await add(tiger)
+    account = await add(tiger, status="INACTIVE")
+    with pytest.raises(NoAccountsAvailableError, match=r"status is INACTIVE$"):
+        await tiger.execute(OperationType.POSITIONS, account=account)
+
+
+class OnlyTheLast:
+    @hookimpl
+    def tigercore_filter_candidates(self, candidates: Any) -> Any:
+        return candidates[-1:]
+
+
+async def test_a_plugin_may_leave_candidates_out_the_default_one_too(world: World) -> None:
+    world.hooks = Hooks([OnlyTheLast()])
+    async with world.open() as tiger:
+        await add(tiger, is_default_trading=True)
+        last = await add(tiger)
+        assert last.id == (await tiger.router.route_trading_operation(OperationType.PLACE_ORDER)).id
+
+
+async def test_counting_an_error_does_not_make_a_strategy_forget(world: World, tiger: Tigercore) -> None:
+    account = await add(tiger)
+    seen = []
+
+    class Watching:
+        def plan(self, operation: object, candidates: Any) -> Any:
+            seen.append(candidates)
+            return iter(candidates)
+
+    world.balancers["round_robin"] = Watching()  # type: ignore[assignment]
+    tiger.router.pick(QUOTE)
+    await tiger.accounts.increment_error_count(account.id)
+    tiger.router.pick(QUOTE)
+    assert seen[0] is seen[1]
 
 
 # -- who asks, and who may refuse ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import trio
 
 from tests.conftest import World, add
 from tigercore import (
+    AccountValidationError,
     NotProcessed,
     OutcomeUnknown,
     RateLimited,
@@ -141,8 +142,7 @@ async def test_a_token_in_doubt_that_still_works_is_valid_again(
     before = await tiger.tokens.token_for(holder)
     world.client.fail(None, METHOD, OutcomeUnknown(METHOD, "timeout"))
     await tiger.tokens.refresh_token(holder)
-    world.client.answer(METHOD, minted(world))
-    assert before != await tiger.tokens.token_for(holder)  # looked into by the old one, then refreshed
+    assert before == await tiger.tokens.token_for(holder)
     assert TokenState.VALID is (await tiger.tokens.get_token_status(holder)).state
 
 
@@ -212,7 +212,7 @@ async def test_nothing_can_be_scheduled_without_a_token(tiger: Tigercore) -> Non
 async def test_due_tokens_are_refreshed_and_the_others_are_left(
     world: World, tiger: Tigercore, holder: TigerAccount
 ) -> None:
-    fresh = await add(tiger, license="TBHK", token=token_text(world.clock.now() + timedelta(days=9)))
+    fresh = await add(tiger, tiger_id="2", license="TBHK", token=token_text(world.clock.now() + timedelta(days=9)))
     world.client.answer(METHOD, minted(world))
     world.clock.advance(10 * 86400)
     assert {holder.id: RefreshResult(True)} == await tiger.tokens.refresh_expired_tokens()
@@ -258,3 +258,90 @@ async def test_two_processes_do_not_refresh_one_token_at_once(
         assert "another process" in (result.error or "")
         nursery.cancel_scope.cancel()
     assert [METHOD] == [method for _, method, _ in world.client.calls]
+
+
+# -- a developer has one token for all of its accounts (protocol 4A.6) -----------------------------------------
+
+
+@pytest.fixture
+async def sibling(world: World, tiger: Tigercore, holder: TigerAccount) -> TigerAccount:
+    """Return a second account of the same developer, enrolled with the same token."""
+    token = await tiger.tokens.token_for(holder)
+    assert token is not None
+    return await add(tiger, license="TBHK", token=token.value)
+
+
+async def test_refreshing_one_account_gives_its_siblings_the_new_token_too(
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
+) -> None:
+    world.client.answer(METHOD, minted(world))
+    await tiger.tokens.refresh_token(holder)
+    token = await tiger.tokens.token_for(sibling)
+    assert token is not None
+    assert minted(world)["token"] == token.value.reveal()
+
+
+async def test_siblings_that_refresh_at_once_share_one_refresh(
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
+) -> None:
+    world.client.answer(METHOD, minted(world))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tiger.tokens.refresh_token, holder)
+        nursery.start_soon(tiger.tokens.refresh_token, sibling)
+    assert [METHOD] == [method for _, method, _ in world.client.calls]
+
+
+async def test_the_scheduler_refreshes_a_developer_once(
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
+) -> None:
+    world.client.answer(METHOD, minted(world))
+    world.clock.advance(10 * 86400)
+    await tiger.tokens.start_background_refresh_scheduler()
+    await trio.testing.wait_all_tasks_blocked()
+    assert [METHOD] == [method for _, method, _ in world.client.calls]
+    assert TokenState.VALID is (await tiger.tokens.get_token_status(sibling)).state
+
+
+async def test_two_processes_do_not_refresh_one_developer_at_once(
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
+) -> None:
+    world.client.latency = 3600
+    async with world.open() as other, trio.open_nursery() as nursery:
+        nursery.start_soon(tiger.tokens.refresh_token, holder)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not (await other.tokens.refresh_token(sibling)).success
+        nursery.cancel_scope.cancel()
+    assert [METHOD] == [method for _, method, _ in world.client.calls]
+
+
+async def test_a_token_that_a_person_brings_serves_the_siblings_too(
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
+) -> None:
+    world.clock.advance(86400)
+    brought = token_text(world.clock.now())
+    await tiger.accounts.update_tokens(holder.id, brought)
+    token = await tiger.tokens.token_for(sibling)
+    assert token is not None
+    assert brought == token.value.reveal()
+
+
+async def test_an_older_token_than_the_one_that_lives_is_refused(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    old = token_text(world.clock.now() - timedelta(days=1))
+    with pytest.raises(AccountValidationError, match="holds a newer one"):
+        await tiger.accounts.update_tokens(holder.id, old)
+
+
+async def test_an_account_that_is_enrolled_with_an_old_token_gets_the_newest_of_its_developer(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    late = await add(tiger, license="TBHK", token=token_text(world.clock.now() - timedelta(days=1)))
+    assert await tiger.tokens.token_for(holder) == await tiger.tokens.token_for(late)
+
+
+async def test_an_account_that_is_enrolled_without_a_token_gets_the_one_of_its_developer(
+    tiger: Tigercore, holder: TigerAccount
+) -> None:
+    late = await add(tiger, license="TBHK")
+    assert await tiger.tokens.token_for(holder) == await tiger.tokens.token_for(late)

@@ -74,7 +74,13 @@ class SafetyLaws(StoreLaws):
 
     async def test_what_was_written_survives_reopening(self, store_maker: StoreMaker) -> None:
         row = account_row()
-        changes = [Put(row), Put(token_row(row)), Put(key_ring()), Record(attempt(row.id)), Record(audit_entry())]
+        changes: list[Change] = [
+            Put(row),
+            Put(token_row(row)),
+            Put(key_ring()),
+            Record(attempt(row.id)),
+            Record(audit_entry()),
+        ]
         async with store_maker() as store:
             await store.apply(changes)
             before = await _everything(store)

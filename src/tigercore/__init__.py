@@ -1,16 +1,8 @@
 """Keep many Tiger Brokers accounts: credentials encrypted, tokens alive, every operation on the right account."""
 
-from tigercore.accounts import TigerAccountManager as TigerAccountManager
-from tigercore.app import Ports as Ports
-from tigercore.app import Tigercore as Tigercore
-from tigercore.app import get_account_manager as get_account_manager
-from tigercore.app import get_account_router as get_account_router
-from tigercore.app import get_config as get_config
-from tigercore.app import get_tiger_api_config as get_tiger_api_config
-from tigercore.app import get_token_manager as get_token_manager
-from tigercore.app import open_tigercore as open_tigercore
-from tigercore.app import run_on as run_on
-from tigercore.audit import AuditLog as AuditLog
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
 from tigercore.errors import AccountManagerError as AccountManagerError
 from tigercore.errors import AccountNotFoundError as AccountNotFoundError
 from tigercore.errors import AccountRouterError as AccountRouterError
@@ -40,7 +32,6 @@ from tigercore.errors import TokenRateLimitError as TokenRateLimitError
 from tigercore.errors import TokenRefreshError as TokenRefreshError
 from tigercore.errors import TokenValidationError as TokenValidationError
 from tigercore.errors import Unauthorized as Unauthorized
-from tigercore.hookspecs import hookimpl as hookimpl
 from tigercore.model import AccountStatistics as AccountStatistics
 from tigercore.model import AccountStatus as AccountStatus
 from tigercore.model import AccountType as AccountType
@@ -71,7 +62,52 @@ from tigercore.model import TokenState as TokenState
 from tigercore.model import TokenStatus as TokenStatus
 from tigercore.model import TokenValidation as TokenValidation
 from tigercore.model import WrappedKey as WrappedKey
-from tigercore.router import AccountRouter as AccountRouter
-from tigercore.settings import Settings as Settings
-from tigercore.settings import load_settings as load_settings
-from tigercore.tokens import TokenManager as TokenManager
+
+if TYPE_CHECKING:
+    from tigercore.accounts import TigerAccountManager as TigerAccountManager
+    from tigercore.app import Ports as Ports
+    from tigercore.app import Tigercore as Tigercore
+    from tigercore.app import get_account_manager as get_account_manager
+    from tigercore.app import get_account_router as get_account_router
+    from tigercore.app import get_config as get_config
+    from tigercore.app import get_tiger_api_config as get_tiger_api_config
+    from tigercore.app import get_token_manager as get_token_manager
+    from tigercore.app import open_tigercore as open_tigercore
+    from tigercore.app import run_on as run_on
+    from tigercore.audit import AuditLog as AuditLog
+    from tigercore.hookspecs import hookimpl as hookimpl
+    from tigercore.router import AccountRouter as AccountRouter
+    from tigercore.settings import Settings as Settings
+    from tigercore.settings import load_settings as load_settings
+    from tigercore.tokens import TokenManager as TokenManager
+
+# Imported when first used: trio and cattrs are slow to import, and the command's --help needs neither.
+_LATER: Final = {
+    "AccountRouter": "tigercore.router",
+    "AuditLog": "tigercore.audit",
+    "Ports": "tigercore.app",
+    "Settings": "tigercore.settings",
+    "TigerAccountManager": "tigercore.accounts",
+    "Tigercore": "tigercore.app",
+    "TokenManager": "tigercore.tokens",
+    "get_account_manager": "tigercore.app",
+    "get_account_router": "tigercore.app",
+    "get_config": "tigercore.app",
+    "get_tiger_api_config": "tigercore.app",
+    "get_token_manager": "tigercore.app",
+    "hookimpl": "tigercore.hookspecs",
+    "load_settings": "tigercore.settings",
+    "open_tigercore": "tigercore.app",
+    "run_on": "tigercore.app",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

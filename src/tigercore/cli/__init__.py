@@ -1,0 +1,3 @@
+"""The `tigercore` command: `run` is the console script. No rule lives in this package."""
+
+from tigercore.cli._run import run as run

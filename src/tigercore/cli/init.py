@@ -1,0 +1,105 @@
+"""`tigercore init`: from nothing to an installation that opens."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tigercore._plugins import choose
+from tigercore.cli._common import COMMON, Common
+from tigercore.cli._exit import UsageError
+from tigercore.cli._output import show_lines
+from tigercore.ports import SchemaStatus
+from tigercore.settings import DEFAULT_FILE, Settings, load_settings
+
+_STORE = "tigercore.db"
+_LOST = "Keep a copy of {} somewhere else: whoever loses the key file loses the accounts."
+
+
+async def init(
+    *,
+    dir: Annotated[Path, Parameter(help="Where the settings and the store go.")] = Path(),
+    key_file: Annotated[Path | None, Parameter(help="The root key; else ~/.config/tigercore/root.key.")] = None,
+    common: Common = COMMON,
+) -> None:
+    """Make the settings, the root key and the store, and say what was made.
+
+    A key file that is there already is used. With ENCRYPTION_MASTER_KEY or DATABASE_URL in the environment, that key
+    or that store is used, and the settings name none.
+    """
+    directory = dir.expanduser().absolute()
+    file = directory / DEFAULT_FILE
+    key = _key_file(key_file, directory)
+    with _written(file, _settings(key, directory / _STORE)) as draft:
+        settings = load_settings(draft)
+        choice = choose(settings)
+        root = choice.cipher.driver.create_root(choice.cipher.options)
+        schema = await choice.store.driver.schema(choice.store.options).migrate()
+    _tell(common, file, key, root, settings, schema)
+
+
+def _key_file(named: Path | None, directory: Path) -> Path | None:
+    """Return where the key goes, None if the environment holds it; never among what it protects, unless told to."""
+    if os.environ.get("ENCRYPTION_MASTER_KEY"):
+        return None
+    key = (named or _config_home() / "tigercore" / "root.key").expanduser().absolute()
+    if named is None and key.is_relative_to(directory):
+        raise UsageError(f"the key file {key} would lie inside {directory}, which it protects: name a --key-file")
+    if named is None:
+        key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return key
+
+
+def _config_home() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+
+
+def _settings(key: Path | None, store: Path) -> str:
+    lines = ["# Written by `tigercore init`. `tigercore doctor` checks what stands here.", "", "[store]"]
+    if os.environ.get("DATABASE_URL"):
+        lines = [*lines[:2], "# The store is the one that DATABASE_URL names."]
+    else:
+        lines += ['driver = "sqlite"', f"options = {{ path = {json.dumps(str(store))} }}"]
+    if key is None:
+        return "\n".join([*lines, "", "# The root key is ENCRYPTION_MASTER_KEY.", ""])
+    return "\n".join(
+        [*lines, "", "[cipher]", 'driver = "local"', f"options = {{ key_file = {json.dumps(str(key))} }}", ""]
+    )
+
+
+@contextmanager
+def _written(file: Path, text: str) -> Iterator[Path]:
+    """Give the settings under another name; they get theirs once all else is there, so that `init` can be repeated."""
+    if os.path.lexists(file):
+        raise UsageError(f"{file} is there already: use it with --config {file}, or name another --dir")
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with open(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        yield Path(name)
+        os.link(name, file)  # fails if somebody was faster
+    finally:
+        os.unlink(name)
+
+
+def _tell(common: Common, file: Path, key: Path | None, root: str, settings: Settings, schema: SchemaStatus) -> None:
+    here = "" if file.parent == Path.cwd() else f" --config {file}"
+    command = f"tigercore account import PATH{here}"
+    lost = [] if key is None else [_LOST.format(key)]
+    show_lines(
+        common,
+        {"settings": file, "key_file": key, "root": root, "store": settings.store.driver, "revision": schema.current},
+        f"Made the settings {file}.",
+        root,
+        f"Made the {settings.store.driver} store, at revision {schema.current}.",
+        *lost,
+        f"Next, with the portal's files in PATH: {command}",
+    )

@@ -1,0 +1,95 @@
+"""The command at a terminal: it asks, and what is typed at a secret is not echoed."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import attrs
+
+from tests.cli.conftest import NUMBER, Desk
+
+
+@attrs.define
+class Terminal:
+    process: subprocess.Popen[bytes]
+    line: int
+    seen: str = ""
+
+    def wait_for(self, text: str) -> None:
+        while text not in self.seen:
+            self.seen += os.read(self.line, 4096).decode()
+
+    def answer(self, text: str) -> None:
+        os.write(self.line, f"{text}\n".encode())
+
+    def end(self) -> int:
+        try:
+            while more := os.read(self.line, 4096):
+                self.seen += more.decode()
+        except OSError:  # Linux says so when the other side has closed
+            pass
+        return self.process.wait(20)
+
+
+@contextmanager
+def terminal(*words: str) -> Iterator[Terminal]:
+    ours, theirs = pty.openpty()
+    program = [sys.executable, "-m", "tigercore", *words]
+    with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+        os.close(theirs)
+        try:
+            yield Terminal(process, ours)
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def test_deleting_asks_and_no_is_no(keeper: Desk) -> None:
+    with terminal("account", "delete", NUMBER) as screen:
+        screen.wait_for("[y/N]")
+        screen.answer("n")
+        assert 1 == screen.end()
+    assert 1 == len(keeper("account", "list", "--json").document)
+
+
+def test_deleting_asks_and_yes_is_yes(keeper: Desk) -> None:
+    with terminal("account", "delete", NUMBER) as screen:
+        screen.wait_for("[y/N]")
+        screen.answer("y")
+        assert 0 == screen.end()
+    assert [] == keeper("account", "list", "--json").document
+
+
+def test_an_interrupt_at_a_question_ends_with_130(keeper: Desk) -> None:
+    with terminal("account", "delete", NUMBER) as screen:
+        screen.wait_for("[y/N]")
+        screen.process.send_signal(signal.SIGINT)
+        assert 130 == screen.end()
+        assert "Traceback" not in screen.seen
+
+
+def test_secrets_are_asked_for_without_echo(desk: Desk) -> None:
+    key = "".join(desk.pem.splitlines()[1:-1])
+    with terminal("account", "add", "--number", NUMBER, "--type", "paper") as screen:
+        screen.wait_for("tiger id: ")
+        screen.answer("20150001")
+        screen.wait_for("private key: ")
+        screen.answer(key)
+        assert 0 == screen.end()
+    assert "20150001" not in screen.seen
+    assert key[:20] not in screen.seen
+    assert [NUMBER] == [each["account_number"] for each in desk("account", "list", "--json").document]
+
+
+def test_a_table_on_a_terminal_has_lines_and_obeys_no_color(keeper: Desk) -> None:
+    keeper.monkeypatch.setenv("NO_COLOR", "1")
+    with terminal("account", "list") as screen:
+        assert 0 == screen.end()
+    assert "─" in screen.seen
+    assert "\x1b[3" not in screen.seen

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tigercore.cli.demo_calls import Attempt, Call, Stage
-from tigercore.cli.demo_load import rate
+from tigercore.cli.demo.calls import Attempt, Call, Stage
+from tigercore.cli.demo.load import rate
 from tigercore.errors import OutcomeUnknown
 from tigercore.operations import operation
 

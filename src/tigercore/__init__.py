@@ -64,6 +64,8 @@ from tigercore.model import TokenValidation as TokenValidation
 from tigercore.model import WrappedKey as WrappedKey
 
 if TYPE_CHECKING:
+    from tigercore._plugins import Hooks as Hooks
+    from tigercore._selection import Wish as Wish
     from tigercore.accounts import TigerAccountManager as TigerAccountManager
     from tigercore.app import Ports as Ports
     from tigercore.app import Tigercore as Tigercore
@@ -85,11 +87,13 @@ if TYPE_CHECKING:
 _LATER: Final = {
     "AccountRouter": "tigercore.router",
     "AuditLog": "tigercore.audit",
+    "Hooks": "tigercore._plugins",
     "Ports": "tigercore.app",
     "Settings": "tigercore.settings",
     "TigerAccountManager": "tigercore.accounts",
     "Tigercore": "tigercore.app",
     "TokenManager": "tigercore.tokens",
+    "Wish": "tigercore._selection",
     "get_account_manager": "tigercore.app",
     "get_account_router": "tigercore.app",
     "get_config": "tigercore.app",

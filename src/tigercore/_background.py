@@ -39,7 +39,8 @@ async def open_background() -> AsyncIterator[trio.Nursery]:
         if crash is not None and crash.split((KeyboardInterrupt, SystemExit))[0]:
             raise
     if crash is not None:
-        raise BackgroundTaskFailed("a task of tigercore crashed; the cause is chained") from crash
+        kinds = ", ".join(sorted({type(leaf).__name__ for leaf in _leaves(crash)}))
+        raise BackgroundTaskFailed(f"a task of tigercore crashed ({kinds}); the cause is chained") from crash
     if body is not None:
         raise body
 

@@ -65,8 +65,9 @@ class AccountRegistry:
                 row = self.row(account_id)
                 account, secrets = enrolment.changed(row.account, change(row.account), self._clock.now())
                 written = self._resealed(row, account, secrets)
+                changes = [*self._stand_down(account), Put(written), *self._missing_token(written.account)]
                 try:
-                    await self._write([*self._stand_down(account), Put(written)], account, "account.update")
+                    await self._write(changes, account, "account.update")
                 except StaleVersion:
                     continue
                 return self._told(account_id, "updated")
@@ -145,6 +146,16 @@ class AccountRegistry:
         if token is None:
             return [Put(row)]
         return [Put(self._renewed(each, token)) for each in (row, *family)]
+
+    def _missing_token(self, account: TigerAccount) -> list[Put]:
+        """Give a token row to an account that has come to need one, by a new licence."""
+        row = self._snapshot.tokens[account.id]
+        if not account.needs_token or row.state is not TokenState.NOT_REQUIRED:
+            return []
+        newest = refresh.newest(r for r in self._snapshot.token_family(account) if r.state is TokenState.VALID)
+        if newest is None:
+            return [Put(refresh.settled(row, TokenState.NEEDS_REAUTH))]
+        return [Put(self._renewed(row, self._vault.open_token(newest)))]
 
     def _refuse_older(self, account: TigerAccount, family: Sequence[TokenRow], token: Token) -> None:
         newest = refresh.newest(row for row in family if row.state is TokenState.VALID)

@@ -208,7 +208,7 @@ class Unauthorized(NotProcessed):
 
 @final
 class Rejected(ClientError):
-    """The gateway understood the call and refused it."""
+    """The gateway understood the call and refused it, or it cannot be written as a call at all."""
 
 
 @final

@@ -107,6 +107,8 @@ class AccountRouter:
         operation, params = operation_of(operation_type), MappingProxyType(dict(params or {}))
         if intent_id is not None:
             raise OperationNotSupportedError("intent_id: durable order intents are not part of this version")
+        if operation.safety is OperationClass.TOKEN:
+            raise OperationNotSupportedError(f"{operation.method}: use tokens.refresh_token, which keeps the new token")
         if principal is not None:
             principal.require(operation.scope)
         pinned = self._pinned(operation, account, params)

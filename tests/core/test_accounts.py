@@ -307,3 +307,18 @@ async def test_a_store_that_is_gone_is_said_so_and_memory_stays_as_it_was(world:
 async def test_the_needed_secrets_are_asked_for(tiger: Tigercore) -> None:
     with pytest.raises(AccountValidationError, match="tiger_id and private_key"):
         await tiger.accounts.create_account(**given(private_key=""))
+
+
+async def test_an_account_that_comes_to_need_a_token_needs_a_person(tiger: Tigercore) -> None:
+    account = await add(tiger)
+    await tiger.accounts.update_account(account.id, {"license": "TBHK"})
+    assert TokenState.NEEDS_REAUTH is (await tiger.tokens.get_token_status(account)).state
+
+
+async def test_an_account_that_comes_to_need_a_token_gets_the_one_of_its_developer(
+    world: World, tiger: Tigercore
+) -> None:
+    await add(tiger, license="TBHK", token=token_text(world.clock.now()))
+    account = await add(tiger)
+    await tiger.accounts.update_account(account.id, {"license": "TBHK"})
+    assert TokenState.VALID is (await tiger.tokens.get_token_status(account)).state

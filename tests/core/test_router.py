@@ -562,3 +562,10 @@ async def test_an_intent_id_is_refused_rather_than_ignored(tiger: Tigercore) -> 
     await tiger.accounts.create_account(**given())
     with pytest.raises(OperationNotSupportedError, match="intent_id"):
         await tiger.execute(OperationType.PLACE_ORDER, intent_id=uuid4())
+
+
+async def test_a_refresh_is_no_operation_to_execute(world: World, tiger: Tigercore) -> None:
+    await add(tiger)
+    with pytest.raises(OperationNotSupportedError, match=r"tokens\.refresh_token"):
+        await tiger.execute("user_token_refresh")
+    assert [] == called(world)

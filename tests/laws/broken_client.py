@@ -68,6 +68,7 @@ class Suite(TigerClientContract):
         return Credentials(Secret("20150001"), Secret("KEY" + "-and-more" * 8), Secret("institution-secret"))
 
 
+KNOWN = (str, int, float, Decimal, list, tuple, dict, type(None))
 UNKNOWN = frozenset(
     {
         "test_a_refused_token_leaves_a_write_unknown",
@@ -105,6 +106,18 @@ class NothingIsProvable(Client):
 
 class TestNothingIsProvable(Suite):
     driver, breaks = NothingIsProvable, frozenset({"test_a_refused_connection_is_not_processed"})
+
+
+class WritesWhatItCannot(Client):
+    async def send(self, request: GatewayRequest, signer: Signer, token: Token | None) -> Any:
+        params = {name: value if isinstance(value, KNOWN) else str(value) for name, value in request.params.items()}
+        numbers = {name: 0 for name, value in params.items() if value != value or str(value) == "Infinity"}
+        return await self.inner.call(attrs.evolve(request, params={**params, **numbers}), signer, token)
+
+
+class TestWritesWhatItCannot(Suite):
+    driver = WritesWhatItCannot
+    breaks = frozenset({"test_a_parameter_without_a_form_in_json_is_rejected_and_nothing_is_sent"})
 
 
 class LimitsAreRefusals(Client):
@@ -167,6 +180,7 @@ class TestRefusalsAreUnknown(Suite):
             "test_a_definite_refusal_is_rejected_with_its_code",
             "test_a_nested_code_is_an_error",
             "test_an_error_is_one_short_printable_line",
+            "test_a_parameter_without_a_form_in_json_is_rejected_and_nothing_is_sent",
         }
     )
 
@@ -299,7 +313,13 @@ class DecimalsAsText(OtherParameters):
 
 
 class TestDecimalsAsText(Suite):
-    driver, breaks = DecimalsAsText, frozenset({"test_a_decimal_travels_as_the_same_number"})
+    driver = DecimalsAsText
+    breaks = frozenset(
+        {
+            "test_a_decimal_travels_as_the_same_number",
+            "test_a_parameter_without_a_form_in_json_is_rejected_and_nothing_is_sent",
+        }
+    )
 
 
 class SharedToken(Client):

@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import trio
@@ -59,6 +60,17 @@ async def test_the_ready_line_names_the_addresses(running):
 async def test_a_signal_stops_it_cleanly(running, number):
     running.process.send_signal(number)
     assert (await running.process.wait(), await running.process.stderr.receive_some()) == (0, b"")
+
+
+async def test_it_ends_with_the_standard_input_if_asked_to(tmp_path):
+    async with trio.open_nursery() as nursery:
+        start = command("--out", tmp_path, "--until-stdin-closes")
+        pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+        process = await nursery.start(partial(trio.run_process, start, check=False, **pipes))
+        await Running(process).read()
+        await process.stdin.aclose()
+        with trio.fail_after(10):
+            assert 0 == await process.wait()
 
 
 async def test_the_files_are_private(running, tmp_path):

@@ -66,7 +66,7 @@ class TigerClient(Driver):
         """Send one request at most once and return the reply's `data`; money is `Decimal`.
 
         :raises NotProcessed: it was provably not carried out (`RateLimited`, `Unauthorized` are kinds of it).
-        :raises Rejected: the gateway refused it.
+        :raises Rejected: the gateway refused it, or a parameter has no form in JSON.
         :raises OutcomeUnknown: it may have been carried out.
         """
 

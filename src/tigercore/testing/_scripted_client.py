@@ -176,8 +176,18 @@ class _ScriptedSigner(Signer):
         return [s for s in (held.private_key, held.tiger_id, held.secret_key, token and token.value) if s]
 
 
+def _number(value: Any) -> float:
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
 def _params(request: GatewayRequest) -> dict[str, Any]:
     params = {name: value for name, value in request.params.items() if value is not None}
+    try:
+        json.dumps(params, allow_nan=False, default=_number)
+    except (ValueError, TypeError) as error:
+        raise Rejected(request.operation.method, f"a parameter cannot be written: {error}") from None
     if request.operation.binds_account and request.account is not None:
         params[account_key(request.operation)] = request.account
     return params

@@ -73,6 +73,14 @@ class TigerClientContract(ClientVerdicts):
         price = gateway.arrivals[0].params["limit_price"]
         assert (Decimal, Decimal("180.55")) == (type(price), price)
 
+    async def test_a_parameter_without_a_form_in_json_is_rejected_and_nothing_is_sent(
+        self, client: TigerClient, gateway: GatewayScript, signer: Signer
+    ) -> None:
+        for value in (object(), float("nan"), Decimal("Infinity")):
+            with pytest.raises(Rejected):
+                await client.call(GatewayRequest(PLACE, {"limit_price": value}, "12345678"), signer, None)
+        assert [] == gateway.arrivals
+
     async def test_concurrent_calls_share_no_token_and_no_developer(
         self, client: TigerClient, gateway: GatewayScript, credentials: Credentials
     ) -> None:

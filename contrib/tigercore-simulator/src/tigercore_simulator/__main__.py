@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -44,8 +45,19 @@ async def _serve(wanted: Namespace) -> None:
         ) as simulator:
             directories = simulator.write(wanted.out, wanted.account_kind)
             print(json.dumps(_ready(simulator, directories)), flush=True)
-            async for _ in signals:
-                return
+            async with trio.open_nursery() as nursery:
+                if wanted.until_stdin_closes:
+                    nursery.start_soon(_until_stdin_closes, nursery.cancel_scope)
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+
+
+async def _until_stdin_closes(scope: trio.CancelScope) -> None:
+    """End with the program that started this one, however that ends."""
+    async with trio.lowlevel.FdStream(os.dup(sys.stdin.fileno())) as stdin:
+        while await stdin.receive_some():
+            pass
+    scope.cancel()
 
 
 def _ready(simulator: Simulator, directories: dict[str, tuple[Path, ...]]) -> dict[str, object]:
@@ -71,6 +83,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--account-kind", choices=portal.KINDS, default="paper", help="which account the files name")
     parser.add_argument("--token-grace", type=float, default=0.0, help="seconds a rotated token stays good")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when the standard input does")
     parser.add_argument("--unlimited", action="store_true", help="switch the request limits off")
     return parser
 

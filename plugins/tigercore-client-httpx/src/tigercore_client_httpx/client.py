@@ -95,7 +95,10 @@ class HttpxClient(TigerClient):
         if not isinstance(signer, RsaSigner):
             raise TypeError("the signer is another client's: make it with this client's signer()")
         asked = request.operation
-        envelope = seal(request, signer, token, self.context.clock.now(), self._device)
+        try:
+            envelope = seal(request, signer, token, self.context.clock.now(), self._device)
+        except (ValueError, TypeError) as error:
+            raise Rejected(asked.method, f"a parameter cannot be written: {error}") from None
         lane = self._reads if asked.safety.read_only else self._writes
         timeout = self.options.timeout if request.timeout is None else request.timeout
         outgoing = HttpRequest(signer.url, self._headers(asked, token), envelope.body)

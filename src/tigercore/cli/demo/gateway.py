@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import DEVNULL, PIPE
+from subprocess import PIPE
 from typing import Any, final
 
 import attrs
@@ -87,7 +87,7 @@ async def open_simulator(place: Path, *, developers: int, seed: int) -> AsyncIte
     with _log(place) as log:
         # In a group of its own, it does not hear the terminal's Ctrl-C: the demo itself stops it.
         process = await trio.lowlevel.open_process(
-            command, stdin=DEVNULL, stdout=PIPE, stderr=log, cwd=place, process_group=0
+            command, stdin=PIPE, stdout=PIPE, stderr=log, cwd=place, process_group=0
         )
     try:
         yield _simulator(process, await _ready_line(process, place))
@@ -99,6 +99,7 @@ def _arguments(place: Path, developers: int, seed: int) -> Iterator[str]:
     chosen = {"port": 0, "developers": developers, "seed": seed, "out": place / "portal", "account-kind": "both"}
     for name, value in chosen.items():
         yield from (f"--{name}", str(value))
+    yield "--until-stdin-closes"  # so that not even a kill of the demo leaves it behind
 
 
 def _log(place: Path) -> Any:

@@ -12,10 +12,10 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from tigercore.cli._exit import UsageError
-from tigercore.cli.demo_calls import Ledger
-from tigercore.cli.demo_play import play
-from tigercore.cli.demo_summary import Summary, show
-from tigercore.cli.demo_table import Screen
+from tigercore.cli.demo.calls import Ledger
+from tigercore.cli.demo.play import play
+from tigercore.cli.demo.summary import Summary, show
+from tigercore.cli.demo.table import Screen
 from tigercore.errors import TigerCoreError
 
 _SHORTEST, _LONGEST = 3.0, 600.0

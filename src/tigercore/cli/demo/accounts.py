@@ -12,10 +12,10 @@ import trio
 
 from tigercore._plugins import choose
 from tigercore.app import Tigercore
-from tigercore.cli.demo_gateway import Simulator
+from tigercore.cli.demo.gateway import Simulator
 from tigercore.errors import TokenRefreshError
 from tigercore.model import AccountType, MarketPermission, TigerAccount
-from tigercore.settings import DriverSettings, Settings, TigerApiSettings
+from tigercore.settings import DriverSettings, RouterSettings, Settings, TigerApiSettings
 
 _PERMISSIONS = (MarketPermission.US_STOCK, MarketPermission.US_OPTION)
 
@@ -37,6 +37,7 @@ async def install(place: Path) -> Settings:
     settings = Settings(
         store=DriverSettings(driver="sqlite", options={"path": str(place / "tigercore.db")}),
         cipher=DriverSettings(driver="local", options={"key_file": str(place / "root.key")}),
+        router=RouterSettings(eject_seconds=2.0),  # a demo has no half minute to wait for an account to come back
         api=TigerApiSettings(tiger_api_timeout=5.0),
     )
     choice = choose(settings)
@@ -65,21 +66,17 @@ async def _enrol(tiger: Tigercore, folder: Path, *, is_first: bool) -> TigerAcco
 
 
 async def refresh_tokens(tiger: Tigercore, developers: Sequence[Developer]) -> None:
-    """Refresh the token of every developer who needs one, and give it to all of the developer's accounts.
+    """Refresh the token of every developer who needs one; all of the developer's accounts get it.
 
     :raises TokenRefreshError: the gateway gave no new token.
     """
     async with trio.open_nursery() as nursery:
         for developer in developers:
             if developer.accounts[0].needs_token:
-                nursery.start_soon(_refresh, tiger, developer.accounts)
+                nursery.start_soon(_refresh, tiger, developer.accounts[0])
 
 
-async def _refresh(tiger: Tigercore, accounts: Sequence[TigerAccount]) -> None:
-    first, *others = accounts
-    success, error = await tiger.tokens.refresh_token(first)
-    token = await tiger.tokens.token_for(first)
-    if not success or token is None:
-        raise TokenRefreshError(f"{first.account_name}: {error or 'there is no token'}")
-    for other in others:  # the gateway keeps one token for each developer: the new one has ended theirs
-        await tiger.accounts.update_tokens(other.id, token.value)
+async def _refresh(tiger: Tigercore, account: TigerAccount) -> None:
+    success, error = await tiger.tokens.refresh_token(account)
+    if not success:
+        raise TokenRefreshError(error)

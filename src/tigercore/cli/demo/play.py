@@ -11,12 +11,12 @@ from typing import Never
 import trio
 
 from tigercore.app import open_tigercore
-from tigercore.cli.demo_accounts import enrol, install, refresh_tokens
-from tigercore.cli.demo_calls import Ledger, Stage
-from tigercore.cli.demo_gateway import Simulator, SimulatorFailed, open_simulator
-from tigercore.cli.demo_load import Load, rate
-from tigercore.cli.demo_summary import Summary
-from tigercore.cli.demo_table import Scene, Screen
+from tigercore.cli.demo.accounts import enrol, install, refresh_tokens
+from tigercore.cli.demo.calls import Ledger, Stage
+from tigercore.cli.demo.gateway import Simulator, SimulatorFailed, open_simulator
+from tigercore.cli.demo.load import Load, rate
+from tigercore.cli.demo.summary import Summary
+from tigercore.cli.demo.table import Scene, Screen
 from tigercore.errors import TigerCoreError
 
 _DEVELOPERS, _SEED, _BROKEN = 6, 7, 3  # how many, the seed, and which of them is to fail: not the default account's

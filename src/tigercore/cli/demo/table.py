@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tigercore.cli.demo_accounts import Developer
-from tigercore.cli.demo_calls import Attempt, Ledger, Stage
-from tigercore.cli.demo_load import STRATEGIES, Load
+from tigercore.cli.demo.accounts import Developer
+from tigercore.cli.demo.calls import Attempt, Ledger, Stage
+from tigercore.cli.demo.load import STRATEGIES, Load
 from tigercore.model import AccountStatistics, AccountStatus, TigerAccount
 
 _FRAME, _LINE = 0.25, 2.0  # seconds between two pictures on a terminal, and between two lines elsewhere

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tigercore.cli.demo_accounts import Developer
-from tigercore.cli.demo_calls import Call, Ledger, Stage
-from tigercore.cli.demo_load import STRATEGIES
+from tigercore.cli.demo.accounts import Developer
+from tigercore.cli.demo.calls import Call, Ledger, Stage
+from tigercore.cli.demo.load import STRATEGIES
 from tigercore.model import OperationType
 from tigercore.operations import operation as operation_of
 

@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from tigercore.app import Tigercore
-from tigercore.cli.demo_calls import Ledger
+from tigercore.cli.demo.calls import Ledger
 from tigercore.errors import TigerCoreError
 from tigercore.model import AccountType, LoadBalanceStrategy, MarketPermission, OperationType
 from tigercore.operations import operation as operation_of

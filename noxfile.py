@@ -68,7 +68,9 @@ def tests(session: nox.Session) -> None:
     if session.python != FLOOR:
         session.run("pytest", *args)
         return
-    session.run("coverage", "run", "-m", "pytest", *args, env={"COVERAGE_PROCESS_START": "pyproject.toml"})
+    here = Path().absolute()  # workers and commands under test measure too, whatever folder they run in
+    measured = {"COVERAGE_PROCESS_START": str(here / "pyproject.toml"), "COVERAGE_FILE": str(here / ".coverage")}
+    session.run("coverage", "run", "-m", "pytest", *args, env=measured)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 

@@ -65,7 +65,7 @@ async def test_a_signal_stops_it_cleanly(running, number):
 async def test_it_ends_with_the_standard_input_if_asked_to(tmp_path):
     async with trio.open_nursery() as nursery:
         start = command("--out", tmp_path, "--until-stdin-closes")
-        pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         process = await nursery.start(partial(trio.run_process, start, check=False, **pipes))
         await Running(process).read()
         await process.stdin.aclose()

@@ -65,9 +65,9 @@ def changed(account: TigerAccount, changes: Mapping[str, Any], now: datetime) ->
     return _account({**fields, **plain, "updated_at": now}), secrets
 
 
-def one_more_error(account: TigerAccount, most: int) -> Mapping[str, Any]:
-    """Return the changes that one more failure makes."""
-    count = account.error_count + 1
+def more_errors(account: TigerAccount, by: int, most: int) -> Mapping[str, Any]:
+    """Return the changes that so many more failures make."""
+    count = account.error_count + by
     tired = count >= most and account.status is AccountStatus.ACTIVE
     return {"error_count": count, "status": AccountStatus.SUSPENDED if tired else account.status}
 

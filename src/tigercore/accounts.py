@@ -222,10 +222,10 @@ class TigerAccountManager:
         removed = frozenset(permissions)
         return await self._registry.change(account_id, lambda a: {"market_permissions": a.market_permissions - removed})
 
-    async def increment_error_count(self, account_id: UUID, *, trading: bool = False) -> TigerAccount:
-        """Count a failure; enough of them in a row suspend the account: 5 of trading, 10 of data."""
+    async def increment_error_count(self, account_id: UUID, *, trading: bool = False, by: int = 1) -> TigerAccount:
+        """Count failures; enough of them in a row suspend the account: 5 of trading, 10 of data."""
         most = TRADING_ERRORS if trading else DATA_ERRORS
-        return await self._registry.change(account_id, lambda a: enrolment.one_more_error(a, most))
+        return await self._registry.change(account_id, lambda a: enrolment.more_errors(a, by, most))
 
     async def reset_error_count(self, account_id: UUID) -> TigerAccount:
         """Forget the failures; an account that they had suspended is active again. Errors as `get_account_by_id`."""

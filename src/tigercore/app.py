@@ -22,6 +22,7 @@ from tigercore._plugins import Hooks, choose, load_hooks
 from tigercore._registry import AccountRegistry
 from tigercore._selection import Selection, Wish
 from tigercore._snapshot import Snapshot
+from tigercore._tally import Tally
 from tigercore._vault import Vault
 from tigercore.accounts import TigerAccountManager
 from tigercore.audit import AuditLog
@@ -167,7 +168,17 @@ def _assemble(
     health, budgets = Health(clock, settings.router.eject_seconds), Budgets(clock)
     selection = Selection(snapshot, health, budgets, hooks, ports.balancers, settings.router.strategy)
     router = AccountRouter(
-        selection, snapshot, accounts, tokens, ports.client, health, budgets, hooks, clock, settings.api
+        selection,
+        snapshot,
+        accounts,
+        tokens,
+        ports.client,
+        health,
+        budgets,
+        hooks,
+        clock,
+        Tally(accounts, nursery),
+        settings.api,
     )
     return Tigercore(settings, accounts, tokens, router, audit)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain, repeat
 from types import MappingProxyType
 from typing import Any, Unpack, final
@@ -18,6 +19,7 @@ from tigercore._plugins import Hooks
 from tigercore._refresh import has_expired
 from tigercore._selection import Selection, Wish, moves, wanted_by
 from tigercore._snapshot import Eligibility, Snapshot
+from tigercore._tally import Tally
 from tigercore.accounts import TigerAccountManager
 from tigercore.clock import Clock
 from tigercore.errors import (
@@ -26,6 +28,8 @@ from tigercore.errors import (
     NotProcessed,
     OperationNotSupportedError,
     OutcomeUnknown,
+    PermissionDenied,
+    PortError,
     RateLimited,
     Rejected,
     TigerCoreError,
@@ -66,6 +70,7 @@ class AccountRouter:
         budgets: Budgets,
         hooks: Hooks,
         clock: Clock,
+        tally: Tally,
         settings: TigerApiSettings,
     ) -> None:
         self._selection = selection
@@ -78,6 +83,7 @@ class AccountRouter:
         self._hooks = hooks
         self._clock = clock
         self._settings = settings
+        self._tally = tally
         self._orders = OrderMap()
 
     # -- the order path ----------------------------------------------------------------------------------------
@@ -112,6 +118,8 @@ class AccountRouter:
         if principal is not None:
             principal.require(operation.scope)
         pinned = self._pinned(operation, account, params)
+        if principal is not None and principal.accounts is not None and pinned not in {None, *principal.accounts}:
+            raise PermissionDenied(f"{principal.name} may not use the account that {operation.method} names")
         wanted, first = self._selection.firewall(operation, wanted_by(wish, pinned))
         strategy = wish.get("strategy")
         first = first or self._habitual(operation, wanted, strategy)
@@ -151,8 +159,8 @@ class AccountRouter:
             raise
         finally:
             self._health.released(candidate)
-        await self._succeeded(operation, candidate, reply, self._milliseconds(began))
-        return reply
+        self._succeeded(operation, candidate, reply, self._milliseconds(began))
+        return reply  # nothing waits between the gateway's answer and the caller: no cancellation can lose it
 
     def _tries(self, operation: Operation, plan: Iterator[Candidate], *, is_pinned: bool) -> Iterable[Candidate]:
         """Yield each try: others where the class moves, the same one again where it only reads, one for the rest."""
@@ -163,7 +171,7 @@ class AccountRouter:
         again = repeat(first, self._settings.tiger_api_retries if operation.safety.read_only else 0)
         return chain((first,), others, (c for c in again if not self._budgets.wait(operation, c.account)))
 
-    async def _succeeded(self, operation: Operation, candidate: Candidate, reply: Any, milliseconds: float) -> None:
+    def _succeeded(self, operation: Operation, candidate: Candidate, reply: Any, milliseconds: float) -> None:
         account = candidate.account
         self._health.succeeded(candidate, milliseconds)
         if operation.safety is OperationClass.CREATE:
@@ -172,7 +180,7 @@ class AccountRouter:
             "tigercore_attempt", operation=operation, account=account, error=None, milliseconds=milliseconds
         )
         if account.error_count:
-            await self._accounts.reset_error_count(account.id)
+            self._tally.succeeded(account.id)
 
     async def _failed(
         self, operation: Operation, candidate: Candidate, token: Token | None, error: ClientError, milliseconds: float
@@ -186,7 +194,8 @@ class AccountRouter:
                 self._budgets.spent(operation, account, error.retry_after)
             case Unauthorized():
                 blamed = True
-                await self._tokens.distrust(account, token)
+                with suppress(PortError):  # a store that is gone must not hide what the gateway said
+                    await self._tokens.distrust(account, token)
             case _:
                 if seconds := self._health.failed(candidate, milliseconds):
                     self._hooks.notify("tigercore_ejected", account=account, seconds=seconds)
@@ -195,7 +204,7 @@ class AccountRouter:
             "tigercore_attempt", operation=operation, account=account, error=error, milliseconds=milliseconds
         )
         if blamed:
-            await self._accounts.increment_error_count(account.id, trading=operation.type.is_trading)
+            self._tally.failed(account.id, trading=operation.type.is_trading)
 
     # -- choosing only -----------------------------------------------------------------------------------------
 

@@ -490,6 +490,61 @@ async def test_counting_an_error_does_not_make_a_strategy_forget(world: World, t
     assert seen[0] is seen[1]
 
 
+async def test_failures_that_speak_against_an_account_suspend_it(world: World, tiger: Tigercore) -> None:
+    holder = await add(tiger)
+    for _ in range(2):
+        world.client.fail(None, None, Unauthorized("preview_order", "token invalid"), times=3)
+        with pytest.raises(Unauthorized):
+            await tiger.execute("preview_order", account=holder)
+        world.client._failures.clear()
+        await trio.testing.wait_all_tasks_blocked()
+    assert AccountStatus.SUSPENDED is (await tiger.accounts.get_account_by_id(holder.id)).status
+
+
+async def test_a_store_that_is_gone_does_not_hide_that_an_order_was_placed(world: World, tiger: Tigercore) -> None:
+    account = await add(tiger)
+    await tiger.accounts.increment_error_count(account.id)
+    world.client.answer("place_order", {"id": 5})
+    world.backend.broken = True
+    assert {"id": 5} == await tiger.execute(OperationType.PLACE_ORDER, {"symbol": "AAPL"})
+
+
+async def test_a_store_that_is_gone_does_not_hide_that_an_order_may_have_been_placed(
+    world: World, tiger: Tigercore
+) -> None:
+    sick, _ = await add(tiger), await add(tiger)
+    world.client.fail(sick.account_number, None, OutcomeUnknown("place_order", "timeout"), times=9)
+    world.backend.broken = True
+    for _ in range(6):
+        with pytest.raises(OrderOutcomeUnknown):
+            await tiger.execute(OperationType.PLACE_ORDER, {"symbol": "AAPL"}, account=sick)
+
+
+async def test_a_cancellation_after_the_answer_does_not_lose_it(world: World, tiger: Tigercore) -> None:
+    account = await add(tiger)
+    await tiger.accounts.increment_error_count(account.id)
+    world.client.answer("place_order", {"id": 5})
+    scope = trio.CancelScope()
+
+    class Cancelling:
+        @hookimpl
+        def tigercore_attempt(self) -> None:
+            scope.cancel()
+
+    tiger.router._hooks = Hooks([Cancelling()])
+    with scope:
+        reply = await tiger.execute(OperationType.PLACE_ORDER, {"symbol": "AAPL"})
+    assert {"id": 5} == reply
+
+
+async def test_a_principal_is_refused_the_account_of_another(world: World, tiger: Tigercore) -> None:
+    own, other = await add(tiger), await add(tiger)
+    someone = Principal("someone", frozenset({"account:read"}), frozenset({own.id}))
+    with pytest.raises(PermissionDenied, match="may not use the account"):
+        await tiger.execute(OperationType.POSITIONS, account=other, principal=someone)
+    assert [] == called(world)
+
+
 # -- who asks, and who may refuse ----------------------------------------------------------------------------
 
 

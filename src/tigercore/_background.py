@@ -72,9 +72,10 @@ async def supervise(task: Callable[[], Awaitable[None]], rng: random.Random, on:
         began = trio.current_time()
         try:
             await task()
-        except on as error:
-            _log.warning("%s failed and is started again: %s", getattr(task, "__qualname__", task), error)
-            _log.debug("the failure in full", exc_info=error)
+        except* on as errors:
+            told = "; ".join(str(leaf) for leaf in _leaves(errors))
+            _log.warning("%s failed and is started again: %s", getattr(task, "__qualname__", task), told)
+            _log.debug("the failure in full", exc_info=errors)
         else:
             return
         wait = 1.0 if trio.current_time() - began > _STEADY else min(wait * 2, 60.0)

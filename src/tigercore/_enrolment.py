@@ -58,18 +58,24 @@ def check(given: Mapping[str, Any], account_id: UUID, now: datetime) -> tuple[Ti
 def changed(account: TigerAccount, changes: Mapping[str, Any], now: datetime) -> tuple[TigerAccount, dict[str, Secret]]:
     """Return the account with changes made, and the credentials among them. Errors as `check`."""
     fields = attrs.asdict(account, recurse=False)
-    secrets = {name: Secret(_text(changes[name])) for name in SECRETS if changes.get(name) is not None}
+    given = {name: _secret(name, changes.get(name)) for name in SECRETS}
+    secrets = {name: secret for name, secret in given.items() if secret is not None}
+    if not all(secrets.values()):
+        raise AccountValidationError("tiger_id, private_key, secret_key: an empty text is none of them")
     plain = {name: value for name, value in changes.items() if name not in SECRETS}
+    if "status" in plain:  # who sets the status by hand has the last word: no success of a call undoes it
+        plain = {"error_count": 0, **plain}
     if unknown := sorted(plain.keys() - _CHANGEABLE):
         raise AccountValidationError(f"{', '.join(unknown)}: no such field to change; use {', '.join(_CHANGEABLE)}")
     return _account({**fields, **plain, "updated_at": now}), secrets
 
 
 def more_errors(account: TigerAccount, by: int, most: int) -> Mapping[str, Any]:
-    """Return the changes that so many more failures make."""
+    """Return the changes that so many more failures make; failures of an account that rests anyway are not counted."""
+    if account.status is not AccountStatus.ACTIVE:
+        return {}
     count = account.error_count + by
-    tired = count >= most and account.status is AccountStatus.ACTIVE
-    return {"error_count": count, "status": AccountStatus.SUSPENDED if tired else account.status}
+    return {"error_count": count, "status": AccountStatus.SUSPENDED if count >= most else AccountStatus.ACTIVE}
 
 
 def no_errors(account: TigerAccount) -> Mapping[str, Any]:

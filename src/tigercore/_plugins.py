@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 import attrs
 import pluggy
 from stevedore.driver import DriverManager
-from stevedore.exception import MultipleMatches, NoMatches
+from stevedore.extension import ExtensionManager
 
 from tigercore import hookspecs
 from tigercore.errors import OperationVetoed, SettingsError
@@ -114,7 +114,7 @@ def choose_driver(port: type[Driver], chosen: DriverSettings, path: str) -> Chos
 
 
 def _load(group: str, name: str, path: str) -> Any:
-    """Load one entry point by stevedore; what is installed is asked of the interpreter, not of stevedore's cache."""
+    """Load the one entry point of this name by stevedore."""
     offers = [entry for entry in entry_points(group) if entry.name == name]
     if not offers:
         names = ", ".join(sorted({entry.name for entry in entry_points(group)})) or "none"
@@ -122,14 +122,9 @@ def _load(group: str, name: str, path: str) -> Any:
     if len(offers) > 1:
         owners = " and ".join(sorted(map(_owner, offers)))
         raise SettingsError([f"{path}.driver: {name!r} is offered by {owners}; remove one"])
-    try:
-        manager = DriverManager[Any](group, name, on_load_failure_callback=_refuse)
-        found = manager[name]
-    except (NoMatches, MultipleMatches, KeyError):
-        found = None
-    if found is None or found.entry_point != offers[0]:  # the cache is a file that the user may write to
-        raise SettingsError([f"{path}.driver: stevedore's cache does not know {name!r} as installed; delete the cache"])
-    return found.plugin
+    # stevedore would ask a cache on the disk that others may have written to; what is installed is known here
+    ExtensionManager.ENTRY_POINT_CACHE[group] = list(entry_points(group))
+    return DriverManager[Any](group, name, on_load_failure_callback=_refuse)[name].plugin
 
 
 def _refuse(_: Any, entry: EntryPoint, error: BaseException) -> None:
@@ -159,15 +154,23 @@ def load_hooks(distributions: Sequence[str]) -> list[Any]:
 
     :raises SettingsError: one of them is not installed or offers no hooks.
     """
-    found = {_owner(entry): entry for entry in entry_points(HOOKS)}
-    if missing := [name for name in distributions if name not in found]:
+    found = list(entry_points(HOOKS))
+    owners = {_owner(entry) for entry in found}
+    if missing := [name for name in distributions if name not in owners]:
         raise SettingsError(
             [
-                f"settings.plugins: {name!r} offers no hooks here; installed: {sorted(found) or 'none'}"
+                f"settings.plugins: {name!r} offers no hooks here; installed: {sorted(owners) or 'none'}"
                 for name in missing
             ]
         )
-    return [found[name].load() for name in distributions]
+    return [_hook_plugin(entry) for name in distributions for entry in found if _owner(entry) == name]
+
+
+def _hook_plugin(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:  # whatever a plugin's import raises, the settings that name it are what can be mended
+        raise SettingsError([f"settings.plugins: {entry.name} ({entry.value}) cannot be loaded: {error}"]) from error
 
 
 @final
@@ -214,8 +217,12 @@ class Hooks:
 
     def filter(self, operation: Operation, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
         """Let plugins leave candidates out; without one, the very same tuple comes back."""
-        for _, call in self._calls["tigercore_filter_candidates"]:
-            candidates = tuple(call({"operation": operation, "candidates": candidates}))
+        for name, call in self._calls["tigercore_filter_candidates"]:
+            try:
+                kept = set(map(id, call({"operation": operation, "candidates": candidates})))
+            except Exception as error:
+                raise OperationVetoed(f"{name} failed while it filtered for {operation.method}") from error
+            candidates = tuple(candidate for candidate in candidates if id(candidate) in kept)
         return candidates
 
     def collect(self, hook: str, **arguments: Any) -> list[Any]:

@@ -12,6 +12,7 @@ import attrs
 from tigercore.model import Token, TokenState
 from tigercore.ports import TokenRow
 
+_SKEW = timedelta(seconds=60)  # by which clocks may differ before it is an operator's affair (reliability 3.3)
 _BACK_OFF, _BACK_OFF_MOST = timedelta(seconds=30), timedelta(hours=1)
 
 
@@ -25,13 +26,54 @@ def has_expired(row: TokenRow, at: datetime) -> bool:
     return row.expires_at is not None and row.expires_at <= at
 
 
+def is_leased(row: TokenRow, at: datetime) -> bool:
+    """Say whether a refresh may be under way; the store's clock wrote the end of the lease, so ours gets some slack."""
+    if row.state is not TokenState.REFRESHING or row.lease_until is None:
+        return False
+    return row.lease_until + _SKEW > at
+
+
+def is_in_doubt(row: TokenRow, at: datetime) -> bool:
+    """Say whether somebody should ask the gateway whether this token lives."""
+    return row.state is TokenState.UNCERTAIN or (row.state is TokenState.REFRESHING and not is_leased(row, at))
+
+
+def next_at(family: Iterable[TokenRow]) -> datetime | None:
+    """Return when the developer's token is to be refreshed, or looked into."""
+    return max((row.next_at for row in family if row.next_at is not None), default=None)
+
+
+def is_too_early(family: Iterable[TokenRow], at: datetime) -> bool:
+    """Say whether a lost refresh may still be carried out: until that is over, asking would prove nothing."""
+    look_at = next_at(row for row in family if row.state is TokenState.UNCERTAIN)
+    return look_at is not None and look_at > at
+
+
+def look_at(row: TokenRow) -> datetime | None:
+    """Return when something is to be done about a row, None if only a person can do it."""
+    match row.state:
+        case TokenState.REFRESHING:
+            return row.lease_until and row.lease_until + _SKEW
+        case TokenState.VALID | TokenState.UNCERTAIN:
+            return row.next_at
+        case _:
+            return None
+
+
 def newest(rows: Iterable[TokenRow]) -> TokenRow | None:
     """Return the row whose token was issued last: that is the one that lives, if any does."""
     return max((row for row in rows if row.sealed is not None), key=_issued, default=None)
 
 
-def _issued(row: TokenRow) -> float:
-    return row.issued_at.timestamp() if row.issued_at else 0.0
+def is_newer(token: Token | None, row: TokenRow) -> bool:
+    """Say whether a token was issued after the one in a row."""
+    issued = token and token.issued_at
+    return issued is not None and (row.issued_at is None or issued > row.issued_at)
+
+
+def leader(family: Iterable[TokenRow]) -> UUID | None:
+    """Return the one account of a developer whose row falls due: so no two processes can claim siblings."""
+    return min((row.id for row in family), default=None)
 
 
 def due_at(account_id: UUID, token: Token, now: datetime, share: float) -> datetime | None:
@@ -48,7 +90,7 @@ def leased(row: TokenRow, owner: str, until: datetime) -> TokenRow:
     return attrs.evolve(row, state=TokenState.REFRESHING, owner=owner, lease_until=until)
 
 
-def renewed(row: TokenRow, token: Token, sealed: bytes, now: datetime, share: float) -> TokenRow:
+def renewed(row: TokenRow, token: Token, sealed: bytes, due: datetime | None, now: datetime) -> TokenRow:
     """Return the row with a new token in it, sealed once more than before."""
     return attrs.evolve(
         row,
@@ -57,22 +99,28 @@ def renewed(row: TokenRow, token: Token, sealed: bytes, now: datetime, share: fl
         sealing=row.sealing + 1,
         issued_at=token.issued_at or now,
         expires_at=token.expires_at,
-        next_at=due_at(row.id, token, now, share),
+        next_at=due,
         owner=None,
         lease_until=None,
         failures=0,
     )
 
 
-def put_off(row: TokenRow, state: TokenState, now: datetime, at_least: float = 0.0) -> TokenRow:
-    """Return the row after a refresh that brought no token; the next try waits twice as long as the last did.
-
-    `at_least` is in seconds.
-    """
-    wait = max(min(_BACK_OFF * 2 ** min(row.failures, 10), _BACK_OFF_MOST), timedelta(seconds=at_least))
-    return attrs.evolve(row, state=state, next_at=now + wait, owner=None, lease_until=None, failures=row.failures + 1)
+def put_off(row: TokenRow, state: TokenState, until: datetime | None) -> TokenRow:
+    """Return the row after a try that brought no token; `until` is when to look again, None for who does not lead."""
+    return attrs.evolve(row, state=state, next_at=until, owner=None, lease_until=None, failures=row.failures + 1)
 
 
-def settled(row: TokenRow, state: TokenState) -> TokenRow:
+def back_off(row: TokenRow, now: datetime, at_least: float = 0.0) -> datetime:
+    """Return when to try again: after each failure in a row twice as long; `at_least` is in seconds."""
+    wait = min(_BACK_OFF * float(2 ** min(row.failures, 10)), _BACK_OFF_MOST)
+    return now + max(wait, timedelta(seconds=at_least))
+
+
+def settled(row: TokenRow, state: TokenState, look_at: datetime | None) -> TokenRow:
     """Return the row after it became known where its token stands."""
-    return attrs.evolve(row, state=state, owner=None, lease_until=None)
+    return attrs.evolve(row, state=state, next_at=look_at, owner=None, lease_until=None)
+
+
+def _issued(row: TokenRow) -> float:
+    return row.issued_at.timestamp() if row.issued_at else 0.0

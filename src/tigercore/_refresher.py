@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import final
 from uuid import UUID
 
@@ -23,6 +24,8 @@ from tigercore.errors import (
     NotProcessed,
     OutcomeUnknown,
     RateLimited,
+    StaleVersion,
+    StoreUnavailable,
     TokenNeedsReauthorisation,
     TokenRateLimitError,
     TokenRefreshError,
@@ -39,6 +42,7 @@ from tigercore.model import (
 from tigercore.ports import Change, Put, Record, TigerClient, TokenAttempt, TokenRow
 from tigercore.settings import TokenSettings
 
+_FIRST_WAIT = 0.1  # seconds before a store that is gone is tried again, then twice as long each time
 _SAVE = 10.0  # seconds that storing a token which was just received may take, whatever is cancelled around it
 
 
@@ -73,65 +77,92 @@ class Refresher:
 
     async def reinstate(self, account: TigerAccount) -> None:
         """Take note that the account works: what errors have suspended is active again."""
-        if self._snapshot.rows[account.id].account.error_count:
+        if self._snapshot.row(account.id).account.error_count:
             await self._accounts.reset_error_count(account.id)
 
     async def refresh(self, account: TigerAccount, trigger: RefreshTrigger, claimed: bool = False) -> None:
         """Get a new token for the developer of an account; `claimed` says that this process has just claimed its row.
 
+        Once the gateway was asked, nothing but time interrupts this: the old token may be dead by then.
+
         :raises TokenManagerError: there is no new token; the row says where the old one stands.
         """
-        if self._snapshot.tokens[account.id].state is TokenState.NOT_REQUIRED:
+        if self._snapshot.token(account.id).state is TokenState.NOT_REQUIRED:
             return
         family = await self.settle(account, claimed)
         newest = rules.newest(family)
         token = newest and self._vault.open_token(newest)
         if newest is None or token is None or rules.has_expired(newest, self._clock.now()):
-            await self._put([rules.settled(row, TokenState.NEEDS_REAUTH) for row in family])
+            await self._put([rules.settled(row, TokenState.NEEDS_REAUTH, None) for row in family])
             raise _needs_a_person(account, "an expired token cannot be refreshed")
         attempt = await self._begin(account, family, trigger)
-        try:
-            fresh = await self._client.refresh(self._accounts.signer(account), token)
-        except ClientError as error:
-            await self._lose(account, attempt, error)
-        else:
-            await self._keep(account, attempt, fresh)
+        with trio.move_on_after(self._settings.lease + _SAVE, shield=True) as bound:
+            await self._ask(account, attempt, token)
+        if bound.cancelled_caught:
+            raise TokenRefreshError(f"{account.account_name}: no outcome within the lease; the token is in doubt")
 
     async def settle(self, account: TigerAccount, claimed: bool = False) -> list[TokenRow]:
         """Return rows that may be refreshed; a token in doubt is looked into first, by asking with the newest.
 
-        :raises TokenManagerError: another process holds the lease, or the token is dead.
+        :raises TokenManagerError: another process holds the lease, it is too early to ask, or the token is dead.
         """
-        family = self._snapshot.token_family(account)
-        if any(self._is_held_elsewhere(row) for row in family):
-            raise TokenRefreshError(f"{account.account_name}: another process is refreshing this token; wait for it")
-        if all(row.state is TokenState.VALID or (claimed and self._is_mine(row)) for row in family):
+        await self._reload(account)
+        family, now = self._snapshot.token_family(account), self._clock.now()
+        if any(rules.is_leased(row, now) and not (claimed and row.owner == self._owner) for row in family):
+            raise TokenRefreshError(f"{account.account_name}: this token is being refreshed already; wait for it")
+        if not any(rules.is_in_doubt(row, now) or row.state is TokenState.NEEDS_REAUTH for row in family):
             return family
-        newest = rules.newest(family)
-        token = newest and self._vault.open_token(newest)
-        alive = token is not None and await self._client.probe(self._accounts.signer(account), token)
-        if token is None or not alive:
-            await self._put([rules.settled(row, TokenState.NEEDS_REAUTH) for row in family])
-            raise _needs_a_person(account, "its token is dead")
-        await self._put([self._alive(row, token) for row in family])
+        if rules.is_too_early(family, now):
+            raise TokenRefreshError(f"{account.account_name}: a refresh was lost; it is too early to ask about it")
+        await self._look_into(account, family)
         return self._snapshot.token_family(account)
 
-    def _is_mine(self, row: TokenRow) -> bool:
-        return row.state is TokenState.REFRESHING and row.owner == self._owner
+    async def _look_into(self, account: TigerAccount, family: Sequence[TokenRow]) -> None:
+        newest = rules.newest(family)
+        token = newest and self._vault.open_token(newest)
+        try:
+            alive = token is not None and await self._client.probe(self._accounts.signer(account), token)
+        except ClientError as error:
+            await self._put(self._put_off(family, TokenState.UNCERTAIN))
+            raise TokenRefreshError(
+                f"{account.account_name}: its token is in doubt, and asking failed: {error}"
+            ) from error
+        if token is None or not alive:
+            await self._put([rules.settled(row, TokenState.NEEDS_REAUTH, None) for row in family])
+            raise _needs_a_person(account, "its token is dead")
+        await self._put([self._alive(row, token, family) for row in family])
 
-    def _is_held_elsewhere(self, row: TokenRow) -> bool:
-        if row.state is not TokenState.REFRESHING or row.owner == self._owner:
-            return False
-        return row.lease_until is not None and row.lease_until > self._clock.now()
+    async def _ask(self, account: TigerAccount, attempt: TokenAttempt, token: Token) -> None:
+        try:
+            fresh = await self._client.refresh(self._accounts.signer(account), token)
+        except ClientError as error:
+            await self._lose(account, attempt, token, error)
+        else:
+            await self._keep(account, attempt, fresh)
 
-    def _alive(self, row: TokenRow, token: Token) -> TokenRow:
-        return (
-            rules.settled(row, TokenState.VALID) if self._vault.open_token(row) == token else self._renewed(row, token)
-        )
+    async def _reload(self, account: TigerAccount) -> None:
+        await self._snapshot.reload({account.id, *(row.id for row in self._snapshot.token_family(account))})
 
-    def _renewed(self, row: TokenRow, token: Token) -> TokenRow:
+    def _alive(self, row: TokenRow, token: Token, family: Sequence[TokenRow]) -> TokenRow:
+        if self._vault.open_token(row) == token:
+            return rules.settled(row, TokenState.VALID, self._due(row, token, family))
+        return self._renewed(row, token, family)
+
+    def _renewed(self, row: TokenRow, token: Token, family: Sequence[TokenRow]) -> TokenRow:
         sealed = self._vault.seal_token(row.id, token, row.sealing + 1)
-        return rules.renewed(row, token, sealed, self._clock.now(), self._settings.refresh_at)
+        return rules.renewed(row, token, sealed, self._due(row, token, family), self._clock.now())
+
+    def _due(self, row: TokenRow, token: Token, family: Sequence[TokenRow]) -> datetime | None:
+        if row.id != rules.leader(family):
+            return None
+        return rules.due_at(row.id, token, self._clock.now(), self._settings.refresh_at)
+
+    def _put_off(self, family: Sequence[TokenRow], state: TokenState, at_least: float = 0.0) -> list[TokenRow]:
+        now, leader = self._clock.now(), rules.leader(family)
+        return [
+            rules.put_off(row, state, rules.back_off(row, now, at_least) if row.id == leader else None)
+            for row in family
+        ]
 
     async def _put(self, rows: Sequence[TokenRow]) -> None:
         await self._snapshot.commit([Put(row) for row in rows])
@@ -147,25 +178,49 @@ class Refresher:
         return attempt
 
     async def _keep(self, account: TigerAccount, attempt: TokenAttempt, fresh: Token) -> None:
-        """Store a token that was received; nothing around it may interrupt that: the old one is dead."""
-        family = self._snapshot.token_family(account)
-        with trio.move_on_after(_SAVE, shield=True) as saving:
-            renewed = [self._renewed(row, fresh) for row in family]
-            await self._end(renewed, attempt, TokenRefreshStatus.SUCCEEDED, "")
-        if saving.cancelled_caught:
-            raise TokenRefreshError(f"{account.account_name}: the new token could not be stored within {_SAVE:.0f} s")
+        """Store a token that was received, and serve it from memory for as long as the store cannot take it."""
+        had_failed = any(row.failures for row in self._snapshot.token_family(account))
+        with trio.move_on_after(_SAVE) as saving:
+            await self._save(account, attempt, fresh)
         self._hooks.notify("tigercore_token_refreshed", account=account, expires_at=fresh.expires_at)
-        if any(row.failures for row in family):
+        if had_failed:
             self._hooks.notify("tigercore_token_refresh_recovered", account=account)
+        if saving.cancelled_caught:
+            raise TokenRefreshError(
+                f"{account.account_name}: its new token serves this process, but could not be stored: "
+                "bring the store back and refresh again before this process ends"
+            )
         await self.reinstate(account)
 
-    async def _lose(self, account: TigerAccount, attempt: TokenAttempt, error: ClientError) -> None:
+    async def _save(self, account: TigerAccount, attempt: TokenAttempt, fresh: Token) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            family = self._snapshot.token_family(account)
+            renewed = [self._renewed(r, fresh, family) for r in family if not self._has_newer(r, fresh)]
+            try:
+                await self._end(renewed, attempt, TokenRefreshStatus.SUCCEEDED, "")
+            except StaleVersion:
+                await self._reload(account)
+            except StoreUnavailable:
+                self._snapshot.hold(renewed)
+                await trio.sleep(wait)
+                wait *= 2
+            else:
+                return
+
+    def _has_newer(self, row: TokenRow, fresh: Token) -> bool:
+        held = self._vault.open_token(row)
+        return held is not None and rules.is_newer(held, attrs.evolve(row, issued_at=fresh.issued_at))
+
+    async def _lose(self, account: TigerAccount, attempt: TokenAttempt, sent: Token, error: ClientError) -> None:
         state, status = _outcome(error)
-        wait, now = error.retry_after if isinstance(error, RateLimited) else 0.0, self._clock.now()
-        family = [rules.put_off(row, state, now, wait) for row in self._snapshot.token_family(account)]
-        with trio.move_on_after(_SAVE, shield=True):
-            await self._end(family, attempt, status, str(error))
-        failures = max((row.failures for row in family), default=0)
+        wait = error.retry_after if isinstance(error, RateLimited) else 0.0
+        family = self._snapshot.token_family(account)
+        lost = {row.id for row in family if self._vault.open_token(row) == sent}
+        put_off = [row for row in self._put_off(family, state, wait) if row.id in lost]
+        with trio.move_on_after(_SAVE), suppress(StaleVersion):  # who wrote meanwhile knows a newer token
+            await self._end(put_off, attempt, status, str(error))
+        failures = max((row.failures for row in put_off), default=0)
         self._hooks.notify("tigercore_token_refresh_failed", account=account, reason=str(error), failures=failures)
         if isinstance(error, RateLimited):
             raise TokenRateLimitError(f"{account.account_name}: {error}", retry_after=error.retry_after) from error

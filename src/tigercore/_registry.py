@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, final
 from uuid import UUID
 
@@ -16,9 +17,9 @@ from tigercore._snapshot import Snapshot
 from tigercore._vault import Vault, endpoint_of, is_bound_alike
 from tigercore.audit import AuditLog
 from tigercore.clock import Clock
-from tigercore.errors import AccountManagerError, AccountNotFoundError, AccountValidationError, StaleVersion
+from tigercore.errors import AccountManagerError, AccountValidationError, StaleVersion
 from tigercore.model import AuditSeverity, Credentials, Secret, TigerAccount, Token, TokenState
-from tigercore.ports import AccountRow, Put, Remove, TokenRow
+from tigercore.ports import AccountRow, Change, Put, Remove, TokenRow
 
 _TRIES = 10  # writes of other processes that one change may meet before it gives up
 _DEFAULTS = ("is_default_trading", "is_default_data")
@@ -39,72 +40,72 @@ class AccountRegistry:
         self._refresh_at = refresh_at
         self._changing = trio.Lock()
 
-    def row(self, account_id: UUID) -> AccountRow:
-        """Return the row of an account.
-
-        :raises AccountNotFoundError: there is none.
-        """
-        try:
-            return self._snapshot.rows[account_id]
-        except KeyError:
-            raise AccountNotFoundError(f"no account has the id {account_id}") from None
-
     async def add(self, account: TigerAccount, credentials: Credentials, token: Token | None) -> TigerAccount:
         """Write a new account and its token row. Errors as `TigerAccountManager.create_account`."""
-        async with self._changing:
+
+        def changes() -> list[Change]:
             self._refuse_double(account)
             row = self._sealed(account, credentials, sealing=1)
-            changes = [*self._stand_down(account), Put(row), *self._first_token(row.account, token)]
-            await self._write(changes, account, "account.create")
+            return [*self._stand_down(account), Put(row), *self._first_token(row.account, token)]
+
+        await self._write(changes, account.id, "account.create")
         return self._told(account.id, "created")
 
     async def change(self, account_id: UUID, change: Callable[[TigerAccount], Mapping[str, Any]]) -> TigerAccount:
         """Read, change and write one account. Errors as `TigerAccountManager.update_account`."""
-        async with self._changing:
-            for _ in range(_TRIES):
-                row = self.row(account_id)
-                account, secrets = enrolment.changed(row.account, change(row.account), self._clock.now())
-                written = self._resealed(row, account, secrets)
-                changes = [*self._stand_down(account), Put(written), *self._missing_token(written.account)]
-                try:
-                    await self._write(changes, account, "account.update")
-                except StaleVersion:
-                    continue
-                return self._told(account_id, "updated")
-        raise AccountManagerError(f"{account_id} is being changed by others all the time; try again")
+
+        def changes() -> list[Change]:
+            row = self._snapshot.row(account_id)
+            account, secrets = enrolment.changed(row.account, change(row.account), self._clock.now())
+            self._refuse_double(account)
+            written = self._resealed(row, account, secrets)
+            return [*self._stand_down(account), Put(written), *self._token_that_fits(row.account, written.account)]
+
+        await self._write(changes, account_id, "account.update")
+        return self._told(account_id, "updated")
 
     async def remove(self, account_id: UUID) -> None:
         """Remove an account, its credentials and its token."""
-        async with self._changing:
-            account = self.row(account_id).account
-            await self._write([Remove(account_id, account.version)], account, "account.delete")
+        account = self._snapshot.row(account_id).account
+
+        def changes() -> list[Change]:
+            current = self._snapshot.row(account_id).account
+            return [Remove(account_id, current.version), *self._new_leader(current)]
+
+        await self._write(changes, account_id, "account.delete")
         self._vault.forget(account_id)
         self._hooks.notify("tigercore_account_changed", account=account, action="deleted")
 
     async def bring_token(self, account_id: UUID, token: Token) -> TigerAccount:
         """Store a token that a person has brought, for every account of the developer."""
-        async with self._changing:
-            account = self.row(account_id).account
-            family = self._snapshot.token_family(account) or [self._snapshot.tokens[account_id]]
+
+        def changes() -> list[Change]:
+            account = self._snapshot.row(account_id).account
+            family = self._snapshot.token_family(account) or [self._snapshot.token(account_id)]
             self._refuse_older(account, family, token)
-            await self._write([Put(self._renewed(row, token)) for row in family], account, "token.update")
-        return account
+            return [Put(self._renewed(row, token, family)) for row in family]
+
+        await self._write(changes, account_id, "token.update")
+        return self._snapshot.row(account_id).account
 
     async def rewrap(self) -> int:
         """Seal everything again with the active key; return how many accounts there were."""
-        async with self._changing:
-            for row in list(self._snapshot.rows.values()):
-                sealed = self._vault.seal(row.account, self._vault.open(row), row.sealing + 1)
-                await self._write([Put(sealed), *self._rewrapped_token(row.id)], row.account, "account.rewrap")
-        return len(self._snapshot.rows)
+        accounts = list(self._snapshot.rows)
+        for account_id in accounts:
+            await self._write(partial(self._rewrapped, account_id), account_id, "account.rewrap")
+        return len(accounts)
 
-    async def _write(self, changes: Sequence[Put | Remove], account: TigerAccount, action: str) -> None:
-        try:
-            await self._audit.commit(changes, action, str(account.id), severity=AuditSeverity.MEDIUM)
-        except StaleVersion:
-            await self._snapshot.load()  # another process may hold the number by now: then say so
-            self._refuse_double(account)
-            raise
+    async def _write(self, changes: Callable[[], Sequence[Change]], account_id: UUID, action: str) -> None:
+        """Work out changes and write them; if somebody wrote meanwhile, read again and begin anew."""
+        async with self._changing:
+            for _ in range(_TRIES):
+                try:
+                    await self._audit.commit(changes(), action, str(account_id), severity=AuditSeverity.MEDIUM)
+                except StaleVersion:
+                    await self._snapshot.load()
+                else:
+                    return
+        raise AccountManagerError(f"{account_id} is being changed by others all the time; try again")
 
     def _refuse_double(self, account: TigerAccount) -> None:
         other = self._snapshot.numbered(account.account_number)
@@ -119,7 +120,7 @@ class AccountRegistry:
             if getattr(account, flag) and holder is not None and holder.account.id != account.id:
                 lost.setdefault(holder.account.id, {})[flag] = False
         for account_id, flags in lost.items():
-            row = self.row(account_id)
+            row = self._snapshot.row(account_id)
             yield Put(attrs.evolve(row, account=attrs.evolve(row.account, **flags)))
 
     def _sealed(self, account: TigerAccount, credentials: Credentials, sealing: int) -> AccountRow:
@@ -136,54 +137,66 @@ class AccountRegistry:
         credentials = attrs.evolve(self._vault.open(row), **secrets)
         return self._sealed(account, credentials, row.sealing + 1)
 
-    def _first_token(self, account: TigerAccount, token: Token | None) -> list[Put]:
+    def _first_token(self, account: TigerAccount, token: Token | None) -> list[Change]:
         """Give a new account its token row; of its developer's tokens the one that was issued last wins."""
         row = TokenRow(account.id, TokenState.NEEDS_REAUTH if account.needs_token else TokenState.NOT_REQUIRED)
-        family = self._snapshot.token_family(account)
-        newest = refresh.newest(each for each in family if each.state is not TokenState.NEEDS_REAUTH)
-        if newest is not None and (token is not None or account.needs_token) and not _is_newer(token, newest):
-            return [Put(self._renewed(row, self._vault.open_token(newest) or token))]
-        if token is None:
+        if token is None and not account.needs_token:
             return [Put(row)]
-        return [Put(self._renewed(each, token)) for each in (row, *family)]
+        family = self._snapshot.token_family(account)
+        if token is not None and not self._is_behind(token, family):
+            return [Put(self._renewed(each, token, [row, *family])) for each in (row, *family)]
+        return [Put(self._adopting(row, family))]
 
-    def _missing_token(self, account: TigerAccount) -> list[Put]:
-        """Give a token row to an account that has come to need one, by a new licence."""
-        row = self._snapshot.tokens[account.id]
-        if not account.needs_token or row.state is not TokenState.NOT_REQUIRED:
+    def _token_that_fits(self, before: TigerAccount, after: TigerAccount) -> list[Change]:
+        """Give another token row to an account that has come to need one, or has got another developer."""
+        row = self._snapshot.token(after.id)
+        moved = before.developer != after.developer and row.state is not TokenState.NOT_REQUIRED
+        if moved or (after.needs_token and row.state is TokenState.NOT_REQUIRED):
+            return [*self._new_leader(before), Put(self._adopting(row, self._snapshot.token_family(after)))]
+        return []
+
+    def _adopting(self, row: TokenRow, family: Sequence[TokenRow]) -> TokenRow:
+        """Return the row with the living token of a developer's other accounts, or with none."""
+        newest = refresh.newest(each for each in family if each.state is TokenState.VALID and each.id != row.id)
+        token = newest and self._vault.open_token(newest)
+        if newest is None or token is None:
+            return attrs.evolve(refresh.settled(row, TokenState.NEEDS_REAUTH, None), sealed=None)
+        sealed = self._vault.seal_token(row.id, token, row.sealing + 1)
+        return refresh.renewed(row, token, sealed, None, self._clock.now())
+
+    def _new_leader(self, account: TigerAccount) -> list[Change]:
+        """Let another account's row fall due in the place of one that leaves its developer's family."""
+        mine = self._snapshot.token(account.id)
+        others = [row for row in self._snapshot.token_family(account) if row.id != account.id]
+        heir = next((row for row in others if row.id == refresh.leader(others)), None)
+        if heir is None or mine.next_at is None:
             return []
-        newest = refresh.newest(r for r in self._snapshot.token_family(account) if r.state is TokenState.VALID)
-        if newest is None:
-            return [Put(refresh.settled(row, TokenState.NEEDS_REAUTH))]
-        return [Put(self._renewed(row, self._vault.open_token(newest)))]
+        return [Put(attrs.evolve(heir, next_at=mine.next_at))]
+
+    def _is_behind(self, token: Token, family: Sequence[TokenRow]) -> bool:
+        newest = refresh.newest(row for row in family if row.state is not TokenState.NEEDS_REAUTH)
+        return newest is not None and not refresh.is_newer(token, newest)
 
     def _refuse_older(self, account: TigerAccount, family: Sequence[TokenRow], token: Token) -> None:
         newest = refresh.newest(row for row in family if row.state is TokenState.VALID)
-        if newest is not None and not _is_newer(token, newest) and self._vault.open_token(newest) != token:
-            raise AccountValidationError(
-                f"token: {account.account_name!r} holds a newer one, issued {newest.issued_at}"
-            )
+        if newest is not None and not refresh.is_newer(token, newest) and self._vault.open_token(newest) != token:
+            raise AccountValidationError(f"token: {account.account_name!r} holds a newer one, of {newest.issued_at}")
 
-    def _renewed(self, row: TokenRow, token: Token | None) -> TokenRow:
-        if token is None:
-            return row
-        sealed = self._vault.seal_token(row.id, token, row.sealing + 1)
-        return refresh.renewed(row, token, sealed, self._clock.now(), self._refresh_at)
+    def _renewed(self, row: TokenRow, token: Token, family: Sequence[TokenRow]) -> TokenRow:
+        sealed, now = self._vault.seal_token(row.id, token, row.sealing + 1), self._clock.now()
+        due = refresh.due_at(row.id, token, now, self._refresh_at) if row.id == refresh.leader(family) else None
+        return refresh.renewed(row, token, sealed, due, now)
 
-    def _rewrapped_token(self, account_id: UUID) -> list[Put]:
-        row = self._snapshot.tokens[account_id]
-        token = self._vault.open_token(row)
+    def _rewrapped(self, account_id: UUID) -> list[Change]:
+        row, token_row = self._snapshot.row(account_id), self._snapshot.token(account_id)
+        sealed = Put(self._vault.seal(row.account, self._vault.open(row), row.sealing + 1))
+        token = self._vault.open_token(token_row)
         if token is None:
-            return []
-        sealed = self._vault.seal_token(account_id, token, row.sealing + 1)
-        return [Put(attrs.evolve(row, sealed=sealed, sealing=row.sealing + 1))]
+            return [sealed]
+        again = self._vault.seal_token(account_id, token, token_row.sealing + 1)
+        return [sealed, Put(attrs.evolve(token_row, sealed=again, sealing=token_row.sealing + 1))]
 
     def _told(self, account_id: UUID, action: str) -> TigerAccount:
-        account = self.row(account_id).account
+        account = self._snapshot.row(account_id).account
         self._hooks.notify("tigercore_account_changed", account=account, action=action)
         return account
-
-
-def _is_newer(token: Token | None, row: TokenRow) -> bool:
-    issued = token and token.issued_at
-    return issued is not None and (row.issued_at is None or issued > row.issued_at)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import TypedDict, final
 from uuid import UUID
 
 import attrs
 
 from tigercore._budget import Budgets
+from tigercore._eligibility import Eligibility, kind_of
 from tigercore._health import Health
 from tigercore._plugins import Hooks
-from tigercore._snapshot import Eligibility, Snapshot
+from tigercore._snapshot import Snapshot
 from tigercore.errors import NoAccountsAvailableError, OperationNotSupportedError, RateLimited
 from tigercore.model import (
     AccountType,
@@ -82,26 +83,58 @@ class Selection:
         """Return who is eligible, less those that a plugin leaves out."""
         return self._hooks.filter(operation, self._snapshot.eligible(wanted))
 
-    def firewall(self, operation: Operation, wanted: Eligibility) -> tuple[Eligibility, Candidate | None]:
-        """Narrow a write to accounts of one kind; paper and live never stand in one set (architecture 7).
+    def decide(
+        self, operation: Operation, wanted: Eligibility, strategy: str | None
+    ) -> tuple[Eligibility, Candidate | None]:
+        """Narrow a wish to the accounts that an operation may go to, and say which of them to try first.
 
-        Returns the narrowed wish and the default account to try first, if there is one that fits.
-
-        :raises NoAccountsAvailableError: both kinds are eligible and nothing says which is meant.
+        What is read of an account is read of the default trading account, unless the caller names an account or a
+        strategy: it is never another's. Errors as `firewall`.
         """
-        if operation.safety.read_only or wanted.id is not None:
+        if wanted.id is not None or operation.safety is OperationClass.MARKET_DATA:
             return wanted, None
-        default = self.default("is_default_trading", wanted)
+        if not operation.safety.read_only:
+            return self.firewall(operation, wanted)
+        default = self._snapshot.default("is_default_trading")
+        if strategy is not None or default is None or wanted.mismatch(default.account) is not None:
+            return wanted, None
+        return attrs.evolve(wanted, id=default.account.id), None
+
+    def firewall(self, operation: Operation, wanted: Eligibility) -> tuple[Eligibility, Candidate | None]:
+        """Narrow a write to accounts of one kind: paper or live, in one environment (architecture 7).
+
+        The default trading account says which kind is meant, whether it can carry the call itself or not; only a wish
+        that names account type or environment says otherwise. Returns that account if it is the first to try.
+
+        :raises NoAccountsAvailableError: several kinds fit, and nothing says which is meant.
+        """
+        default, kinds = self._snapshot.default("is_default_trading"), self._snapshot.kinds(wanted)
         if default is not None:
             account = default.account
-            return attrs.evolve(wanted, paper=account.is_paper, environment=account.environment), default
-        paper, live = (self._snapshot.eligible(attrs.evolve(wanted, paper=kind)) for kind in (True, False))
-        if paper and live:
+            named = wanted.account_type is not None or wanted.environment is not None
+            if not named or (len(kinds) > 1 and kind_of(account) in kinds):
+                wanted = attrs.evolve(wanted, paper=account.is_paper, environment=account.environment)
+                return wanted, default if wanted.refusal(account) is None else None
+        if len(kinds) > 1:
             raise NoAccountsAvailableError(
-                f"{operation.method} is refused: paper and live accounts could both carry it. Pass account=… or "
-                "account_type=…, or choose a default trading account"
+                f"{operation.method} is refused: accounts of several kinds, paper and live or of several environments, "
+                "could carry it. Pass account=… or account_type=…, or choose a default trading account"
             )
-        return wanted, None
+        first = default if default is not None and wanted.refusal(default.account) is None else None
+        return wanted, first
+
+    def home(self, operation: Operation, wanted: Eligibility) -> Eligibility:
+        """Narrow a call that belongs to one account, which nothing names, to the only account that fits.
+
+        :raises OperationNotSupportedError: several fit.
+        """
+        fitting = (row.account.id for row in self._snapshot.rows.values() if wanted.mismatch(row.account) is None)
+        found = list(islice(fitting, 2))
+        if len(found) > 1:
+            raise OperationNotSupportedError(
+                f"{operation.method} belongs to one account, and several could be meant: pass account=…"
+            )
+        return attrs.evolve(wanted, id=found[0]) if found else wanted
 
     def default(self, flag: str, wanted: Eligibility) -> Candidate | None:
         """Return the default account of a kind, if there is one and it is eligible."""

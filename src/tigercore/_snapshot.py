@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import final
 from uuid import UUID
@@ -10,35 +10,10 @@ from uuid import UUID
 import attrs
 import trio
 
-from tigercore.model import AccountStatus, AccountType, Environment, License, MarketPermission, TigerAccount, TokenState
+from tigercore._eligibility import Eligibility, kind_of, routes_alike
+from tigercore.errors import AccountNotFoundError
+from tigercore.model import Environment, TigerAccount, TokenState
 from tigercore.ports import AccountRow, AccountStore, Candidate, Change, Put, Remove, TokenRow
-
-
-@final
-@attrs.frozen
-class Eligibility:
-    """Which accounts may carry a call; None and empty mean: any. The key of the index, so it is cached and hashed."""
-
-    account_type: AccountType | None = None
-    environment: Environment | None = None
-    license: License | None = None
-    market_permissions: frozenset[MarketPermission] = frozenset()
-    paper: bool | None = None
-    id: UUID | None = None
-
-    def refusal(self, account: TigerAccount) -> str | None:
-        """Return why this account may not carry the call, None if it may."""
-        if account.status is not AccountStatus.ACTIVE:
-            return f"status is {account.status}"
-        for name in ("id", "account_type", "environment", "license"):
-            wanted = getattr(self, name)
-            if wanted is not None and getattr(account, name) != wanted:
-                return f"{name} is {getattr(account, name)}, not {wanted}"
-        if self.paper is not None and account.is_paper is not self.paper:
-            return "paper and live accounts are never mixed in trading"
-        if missing := self.market_permissions - account.market_permissions:
-            return f"lacks {', '.join(sorted(missing))}"
-        return None
 
 
 @final
@@ -54,10 +29,10 @@ class Snapshot:
         self._numbers: dict[str, UUID] = {}
         self._developers: dict[str, dict[UUID, None]] = {}
         self._defaults: dict[str, Candidate | None] = {}
+        self._kinds: dict[Eligibility, frozenset[tuple[bool, Environment]]] = {}
         self._revision = -1
-        self._commits = 0
-        self._writing = 0
-        self._settled = trio.Event()
+        self._own: set[int] = set()
+        self._loading: list[set[UUID]] = []
         self._change = trio.Event()
 
     @property
@@ -76,11 +51,37 @@ class Snapshot:
 
     def eligible(self, wanted: Eligibility) -> tuple[Candidate, ...]:
         """Return who may carry such a call: the same tuple until an account changes."""
+        if wanted.id is not None:
+            named = self._candidates.get(wanted.id)
+            return () if named is None or wanted.refusal(named.account) is not None else (named,)
         found = self._eligible.get(wanted)
         if found is None:
             found = tuple(c for c in self._candidates.values() if wanted.refusal(c.account) is None)
             self._eligible[wanted] = found
         return found
+
+    def kinds(self, wanted: Eligibility) -> frozenset[tuple[bool, Environment]]:
+        """Return which kinds of account fit, whatever their status: paper or live, and in which environment."""
+        found = self._kinds.get(wanted)
+        if found is None:
+            fitting = (c.account for c in self._candidates.values() if wanted.mismatch(c.account) is None)
+            found = self._kinds[wanted] = frozenset(map(kind_of, fitting))
+        return found
+
+    def row(self, account_id: UUID) -> AccountRow:
+        """Return the row of an account.
+
+        :raises AccountNotFoundError: there is none.
+        """
+        try:
+            return self._rows[account_id]
+        except KeyError:
+            raise AccountNotFoundError(f"no account has the id {account_id}") from None
+
+    def token(self, account_id: UUID) -> TokenRow:
+        """Return the token row of an account. Errors as `row`."""
+        self.row(account_id)
+        return self._tokens[account_id]
 
     def numbered(self, account_number: str) -> TigerAccount | None:
         """Return the account with this number, None if there is none."""
@@ -105,51 +106,43 @@ class Snapshot:
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """Write a batch to the store, then into memory. Errors as `AccountStore.apply`; then memory is as it was."""
-        self._writing += 1
-        try:
-            revision = await self._store.apply(changes)
-            self._commits += 1
-            self._revision = revision if revision == self._revision + 1 else self._revision
-            self._adopt(changes)
-        finally:
-            self._writing -= 1
-            if not self._writing:
-                self._settled.set()
-                self._settled = trio.Event()
+        revision = await self._store.apply(changes)
+        self._own.add(revision)
+        while self._revision + 1 in self._own:
+            self._revision += 1
+            self._own.discard(self._revision)
+        self._adopt(changes)
 
     async def load(self) -> None:
-        """Read everything from the store."""
-        while True:
-            commits, revision = self._commits, await self._store.wait_for_change(-1)
+        """Read everything from the store. What this process writes meanwhile is newer than what is read."""
+        touched: set[UUID] = set()
+        self._loading.append(touched)
+        try:
+            revision = await self._store.wait_for_change(-1)
             rows, tokens = await self._store.accounts(), await self._store.token_rows()
-            if commits == self._commits:  # else own writes passed by while this was read: it may be older than they
-                break
-        self._tokens = {row.id: row for row in tokens}
-        self._revision = revision
-        for gone in self._rows.keys() - {row.id for row in rows}:
+        finally:
+            self._loading.remove(touched)
+        self._revision = max(self._revision, revision)
+        for gone in self._rows.keys() - {row.id for row in rows} - touched:
             self._drop(gone)
-        for row in rows:
-            self._keep(row)
-        self._announce()
+        self._merge([row for row in rows if row.id not in touched], [row for row in tokens if row.id not in touched])
 
-    async def reload(self, account_id: UUID) -> None:
-        """Read one account again, after a write met a newer version of it."""
-        rows, tokens = await self._store.accounts([account_id]), await self._store.token_rows([account_id])
-        if not rows:
-            self._drop(account_id)
-        for row in rows:
-            self._keep(row)
-        self._tokens.update((row.id, row) for row in tokens)
-        self._announce()
+    async def reload(self, account_ids: Collection[UUID]) -> None:
+        """Read some accounts again, after a write met a newer version of one."""
+        rows, tokens = await self._store.accounts(account_ids), await self._store.token_rows(account_ids)
+        for gone in set(account_ids) - {row.id for row in rows}:
+            self._drop(gone)
+        self._merge(rows, tokens)
 
     async def follow(self) -> None:
         """Keep up with the writes of other processes, for ever."""
         while True:
-            revision = await self._store.wait_for_change(self._revision)
-            while self._writing:  # our own batch wakes this task before the batch has told its revision
-                await self._settled.wait()
-            if revision > self._revision:
+            if await self._store.wait_for_change(self._revision) > self._revision:
                 await self.load()
+
+    def hold(self, rows: Iterable[TokenRow]) -> None:
+        """Keep token rows in memory that the store could not take; the next write of them takes them along."""
+        self._tokens.update((row.id, row) for row in rows)
 
     async def changed(self) -> None:
         """Wait until a row of any account changes."""
@@ -161,14 +154,27 @@ class Snapshot:
                 case Put(AccountRow() as row):
                     self._keep(attrs.evolve(row, account=attrs.evolve(row.account, version=row.version + 1)))
                 case Put(TokenRow() as row):
-                    self._tokens[row.id] = attrs.evolve(row, version=row.version + 1)
+                    self._keep_token(attrs.evolve(row, version=row.version + 1))
                 case Remove(id=account_id):
                     self._drop(account_id)
+        touched = {change.row.id for change in changes if isinstance(change, Put)}
+        touched |= {change.id for change in changes if isinstance(change, Remove)}
+        for loading in self._loading:
+            loading |= touched
+        self._announce()
+
+    def _merge(self, rows: Iterable[AccountRow], tokens: Iterable[TokenRow]) -> None:
+        for row in rows:
+            self._keep(row)
+        for token in tokens:
+            self._keep_token(token)
         self._announce()
 
     def _keep(self, row: AccountRow) -> None:
         before = self._rows.get(row.id)
         if before is not None:
+            if before.version >= row.version:  # read before it was written here
+                return
             self._forget(before.account)
         self._rows[row.id] = row
         self._numbers[row.account.account_number] = row.id
@@ -178,6 +184,11 @@ class Snapshot:
         if before is None or not routes_alike(before.account, row.account):
             self._reindex()
 
+    def _keep_token(self, row: TokenRow) -> None:
+        before = self._tokens.get(row.id)
+        if before is None or before.version < row.version:
+            self._tokens[row.id] = row
+
     def _drop(self, account_id: UUID) -> None:
         if account_id in self._rows:
             self._forget(self._rows[account_id].account)
@@ -186,20 +197,15 @@ class Snapshot:
         self._reindex()
 
     def _forget(self, account: TigerAccount) -> None:
-        self._numbers.pop(account.account_number, None)
+        if self._numbers.get(account.account_number) == account.id:
+            del self._numbers[account.account_number]
         self._developers[account.developer].pop(account.id, None)
 
     def _reindex(self) -> None:
         self._eligible.clear()
         self._defaults.clear()
+        self._kinds.clear()
 
     def _announce(self) -> None:
         self._change.set()
         self._change = trio.Event()
-
-
-def routes_alike(one: TigerAccount, other: TigerAccount) -> bool:
-    """Say whether two states of an account differ only in what no choice of an account depends on."""
-    return attrs.evolve(one, error_count=0, version=0, updated_at=other.updated_at, description="") == attrs.evolve(
-        other, error_count=0, version=0, description=""
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import final
 from uuid import UUID
 
@@ -31,13 +32,19 @@ class Tally:
             waiting.append(trading)
             return
         self._failures[account_id] = [trading]
-        self._nursery.start_soon(self._count, account_id)
+        self._start(self._count, account_id)
 
     def succeeded(self, account_id: UUID) -> None:
         """Forget the failures of an account."""
         if account_id not in self._recovered:
             self._recovered.add(account_id)
-            self._nursery.start_soon(self._forget, account_id)
+            self._start(self._forget, account_id)
+
+    def _start(self, work: Callable[[UUID], Awaitable[None]], account_id: UUID) -> None:
+        try:
+            self._nursery.start_soon(work, account_id)
+        except RuntimeError:  # tigercore is closing: the answer counts, the count does not
+            _log.warning("tigercore is closing: account %s is not counted", account_id)
 
     async def _count(self, account_id: UUID) -> None:
         try:

@@ -94,7 +94,7 @@ def _account_context(account: TigerAccount, sealing: int) -> bytes:
 
 def _bound_columns(account: TigerAccount) -> tuple[str, ...]:
     optional = tuple("" if value is None else f"={value}" for value in (account.license, account.server_url))
-    return (account.account_number, account.account_type, account.environment, *optional)
+    return (account.account_number, account.account_type, account.environment, account.developer, *optional)
 
 
 def _token_context(account_id: UUID, sealing: int) -> bytes:

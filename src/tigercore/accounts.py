@@ -33,6 +33,7 @@ from tigercore.model import (
     MarketPermission,
     Secret,
     TigerAccount,
+    TokenState,
 )
 from tigercore.ports import Signer
 from tigercore.properties import read_properties, write_properties
@@ -108,7 +109,7 @@ class TigerAccountManager:
 
         :raises AccountValidationError: a file is there already and `overwrite` is not set.
         """
-        row, token_row = self._registry.row(account_id), self._snapshot.tokens[account_id]
+        row, token_row = self._snapshot.row(account_id), self._snapshot.token(account_id)
         held = enrolment.to_properties(row.account, self._vault.open(row), self._vault.open_token(token_row))
         await self._audit.commit([], "account.export", str(account_id), severity=AuditSeverity.HIGH)
         return await trio.to_thread.run_sync(partial(write_properties, held, Path(path), overwrite=overwrite))
@@ -121,7 +122,7 @@ class TigerAccountManager:
         :raises AccountNotFoundError: there is none.
         """
         await trio.lowlevel.checkpoint()
-        return self._registry.row(account_id).account
+        return self._snapshot.row(account_id).account
 
     async def get_account_by_number(self, account_number: str) -> TigerAccount:
         """Return the account with this number. Errors as `get_account_by_id`."""
@@ -131,7 +132,7 @@ class TigerAccountManager:
     def find(self, account: UUID | str) -> TigerAccount:
         """Return the account with this id or number, at once. Errors as `get_account_by_id`."""
         if isinstance(account, UUID):
-            return self._registry.row(account).account
+            return self._snapshot.row(account).account
         found = self._snapshot.numbered(account)
         if found is None:
             raise AccountNotFoundError(f"no account has the number {account}")
@@ -167,8 +168,10 @@ class TigerAccountManager:
         """Return the accounts whose token is due to be refreshed now, or within this time."""
         await trio.lowlevel.checkpoint()
         until = self._clock.now() + within
-        due = (row.id for row in self._snapshot.tokens.values() if refresh.is_due(row, until))
-        return [self._registry.row(account_id).account for account_id in due]
+        due = [row.id for row in self._snapshot.tokens.values() if refresh.is_due(row, until)]
+        developers = {self._snapshot.row(account_id).account.developer for account_id in due}
+        accounts = (row.account for row in self._snapshot.rows.values() if row.account.developer in developers)
+        return [a for a in accounts if self._snapshot.token(a.id).state is not TokenState.NOT_REQUIRED]
 
     async def decrypt_credentials(self, account: TigerAccount) -> Credentials:
         """Return the secrets of an account, which is audited.
@@ -176,13 +179,13 @@ class TigerAccountManager:
         :raises AccountNotFoundError: the account is gone.
         :raises DecryptionFailed: its row was tampered with.
         """
-        credentials = self._vault.open(self._registry.row(account.id))
+        credentials = self._vault.open(self._snapshot.row(account.id))
         await self._audit.commit([], "credentials.decrypt", str(account.id), severity=AuditSeverity.HIGH)
         return credentials
 
     def signer(self, account: TigerAccount) -> Signer:
         """Return the parsed key of an account, for a `TigerClient`. Errors as `decrypt_credentials`."""
-        return self._vault.signer(self._registry.row(account.id))
+        return self._vault.signer(self._snapshot.row(account.id))
 
     # -- change ------------------------------------------------------------------------------------------------
 
@@ -203,7 +206,7 @@ class TigerAccountManager:
         return await self.update_account(account_id, {"is_default_trading": True})
 
     async def set_default_data_account(self, account_id: UUID) -> TigerAccount:
-        """Ask this account for market data first. Errors as `get_account_by_id`."""
+        """Let `route_data_operation` choose this account first. Errors as `get_account_by_id`."""
         return await self.update_account(account_id, {"is_default_data": True})
 
     async def update_account_status(self, account_id: UUID, status: AccountStatus) -> TigerAccount:

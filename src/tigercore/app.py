@@ -135,14 +135,14 @@ async def run_on(
     await snapshot.load()
     async with open_background() as nursery:
         tiger = _assemble(ports, settings, snapshot, hooks, clock, rng, nursery, initiator or _user())
-        nursery.start_soon(supervise, snapshot.follow, rng, StoreUnavailable)
-        if settings.tokens.auto_refresh:
-            await tiger.tokens.start_background_refresh_scheduler()
-        for services in hooks.collect("tigercore_services", tiger=tiger):
-            for service in services or ():
-                nursery.start_soon(supervise, service, rng)
-        mark = _current.set(tiger)
+        mark = _current.set(tiger)  # before any task starts: tasks inherit it
         try:
+            nursery.start_soon(supervise, snapshot.follow, rng, StoreUnavailable)
+            if settings.tokens.auto_refresh:
+                await tiger.tokens.start_background_refresh_scheduler()
+            for services in hooks.collect("tigercore_services", tiger=tiger):
+                for service in services or ():
+                    nursery.start_soon(supervise, service, rng)
             yield tiger
         finally:
             _current.reset(mark)
@@ -194,7 +194,9 @@ async def _unlock(ports: Ports, rng: random.Random) -> None:
         try:
             await ports.store.apply([Put(ring)])
         except StaleVersion:  # another process was first: its ring is the ring
-            ring = await ports.store.key_ring() or ring
+            ring = await ports.store.key_ring()
+            if ring is None:
+                raise KeyUnavailable("the store took no key ring and has none: does another program use it?") from None
     await ports.cipher.unlock(ring)
 
 

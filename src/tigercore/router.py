@@ -9,20 +9,20 @@ from types import MappingProxyType
 from typing import Any, Unpack, final
 from uuid import UUID
 
-import trio
-
 from tigercore._budget import Budgets
+from tigercore._choosing import AccountChooser
+from tigercore._eligibility import Eligibility
 from tigercore._failover import may_try_again, told
 from tigercore._health import Health
 from tigercore._orders import OrderMap
 from tigercore._plugins import Hooks
-from tigercore._refresh import has_expired
 from tigercore._selection import Selection, Wish, moves, wanted_by
-from tigercore._snapshot import Eligibility, Snapshot
+from tigercore._snapshot import Snapshot
 from tigercore._tally import Tally
 from tigercore.accounts import TigerAccountManager
 from tigercore.clock import Clock
 from tigercore.errors import (
+    AccountNotFoundError,
     ClientError,
     NoAccountsAvailableError,
     NotProcessed,
@@ -37,26 +37,22 @@ from tigercore.errors import (
     Unauthorized,
 )
 from tigercore.model import (
-    AccountStatistics,
-    Availability,
-    Explanation,
     Operation,
     OperationClass,
     OperationType,
     Principal,
     TigerAccount,
     Token,
-    TokenState,
 )
 from tigercore.operations import account_key
 from tigercore.operations import operation as operation_of
-from tigercore.ports import Candidate, GatewayRequest, TigerClient
+from tigercore.ports import Candidate, GatewayRequest, Signer, TigerClient
 from tigercore.settings import TigerApiSettings
 from tigercore.tokens import TokenManager
 
 
 @final
-class AccountRouter:
+class AccountRouter(AccountChooser):
     """Choose accounts for operations, and carry operations out. The one layer that tries again."""
 
     def __init__(
@@ -73,15 +69,11 @@ class AccountRouter:
         tally: Tally,
         settings: TigerApiSettings,
     ) -> None:
-        self._selection = selection
-        self._snapshot = snapshot
+        super().__init__(selection, snapshot, tokens, health, clock)
         self._accounts = accounts
-        self._tokens = tokens
         self._client = client
-        self._health = health
         self._budgets = budgets
         self._hooks = hooks
-        self._clock = clock
         self._settings = settings
         self._tally = tally
         self._orders = OrderMap()
@@ -118,39 +110,53 @@ class AccountRouter:
         if principal is not None:
             principal.require(operation.scope)
         pinned = self._pinned(operation, account, params)
-        if principal is not None and principal.accounts is not None and pinned not in {None, *principal.accounts}:
-            raise PermissionDenied(f"{principal.name} may not use the account that {operation.method} names")
-        wanted, first = self._selection.firewall(operation, wanted_by(wish, pinned))
+        if principal is not None and principal.accounts is not None:
+            if pinned not in {None, *principal.accounts}:
+                raise PermissionDenied(f"{principal.name} may not use the account that {operation.method} names")
+            if len(principal.accounts) == 1:
+                pinned = next(iter(principal.accounts))
         strategy = wish.get("strategy")
-        first = first or self._habitual(operation, wanted, strategy)
+        wanted, first = self._selection.decide(operation, wanted_by(wish, pinned), strategy)
+        if wanted.id is None and _belongs_to_one(operation, params, strategy):
+            wanted = self._selection.home(operation, wanted)
         plan = _allowed(self._selection.plan(operation, wanted, strategy, first), principal)
         attempts: list[tuple[str, TigerCoreError]] = []
-        unknown = 0
-        for candidate in self._tries(operation, plan, is_pinned=pinned is not None):
-            seconds = self._seconds(operation, deadline)
+        spent = 0
+        for candidate in self._tries(operation, plan, is_pinned=wanted.id is not None):
+            self._seconds(operation, deadline)
             try:
-                return await self._attempt(operation, candidate, params, seconds)
+                return await self._attempt(operation, candidate, wanted, params, deadline)
             except (ClientError, TokenManagerError) as error:
                 attempts.append((candidate.account.account_name, error))
-                unknown += isinstance(error, OutcomeUnknown)
-                if not may_try_again(error, operation.safety) or unknown > self._settings.tiger_api_retries:
+                spent += not isinstance(error, RateLimited)
+                if not may_try_again(error, operation.safety):
                     raise told(error, operation, candidate.account) from error
+                if spent > self._settings.tiger_api_retries:
+                    break
         if len({name for name, _ in attempts}) == 1:
             raise attempts[-1][1]
         if attempts:
-            raise NoAccountsAvailableError(f"{operation.method}: every account was tried", attempts)
+            raise NoAccountsAvailableError(f"{operation.method}: no account could carry it", attempts)
+        if principal is not None and principal.accounts is not None:
+            raise NoAccountsAvailableError(f"no account of {principal.name} can carry {operation.method}")
         raise self._selection.nobody(operation, wanted)
 
     async def _attempt(
-        self, operation: Operation, candidate: Candidate, params: Mapping[str, Any], seconds: float
+        self,
+        operation: Operation,
+        candidate: Candidate,
+        wanted: Eligibility,
+        params: Mapping[str, Any],
+        deadline: float | None,
     ) -> Any:
         """Send the call once, on one account, and learn from how it went."""
         account = candidate.account
         self._hooks.veto(operation, account, params)
-        token = await self._tokens.token_for(account)
-        signer = self._accounts.signer(account)
+        token, signer = await self._credentials(operation, account)
+        if (reason := self._lapsed(candidate, wanted)) is not None:
+            raise NotProcessed(operation.method, f"{account.account_name} was changed meanwhile: {reason}")
         number = account.account_number if operation.binds_account else None
-        request = GatewayRequest(operation, params, number, seconds)
+        request = GatewayRequest(operation, params, number, self._seconds(operation, deadline))
         began = self._health.started(candidate)
         try:
             reply = await self._client.call(request, signer, token)
@@ -161,6 +167,18 @@ class AccountRouter:
             self._health.released(candidate)
         self._succeeded(operation, candidate, reply, self._milliseconds(began))
         return reply  # nothing waits between the gateway's answer and the caller: no cancellation can lose it
+
+    async def _credentials(self, operation: Operation, account: TigerAccount) -> tuple[Token | None, Signer]:
+        try:
+            return await self._tokens.token_for(account), self._accounts.signer(account)
+        except (AccountNotFoundError, PortError) as error:
+            raise NotProcessed(operation.method, f"the credentials of {account.account_name}: {error}") from error
+
+    def _lapsed(self, candidate: Candidate, wanted: Eligibility) -> str | None:
+        """Return why a candidate may not carry the call any more: accounts change while others are tried."""
+        if candidate.account.id not in self._snapshot.rows:
+            return "it was deleted"
+        return wanted.refusal(candidate.account)
 
     def _tries(self, operation: Operation, plan: Iterator[Candidate], *, is_pinned: bool) -> Iterable[Candidate]:
         """Yield each try: others where the class moves, the same one again where it only reads, one for the rest."""
@@ -194,8 +212,9 @@ class AccountRouter:
                 self._budgets.spent(operation, account, error.retry_after)
             case Unauthorized():
                 blamed = True
-                with suppress(PortError):  # a store that is gone must not hide what the gateway said
-                    await self._tokens.distrust(account, token)
+                await self._distrust(account, token)
+            case OutcomeUnknown(code=401 | 2400):  # so a write is answered whose token was refused
+                await self._distrust(account, token)
             case _:
                 if seconds := self._health.failed(candidate, milliseconds):
                     self._hooks.notify("tigercore_ejected", account=account, seconds=seconds)
@@ -206,102 +225,11 @@ class AccountRouter:
         if blamed:
             self._tally.failed(account.id, trading=operation.type.is_trading)
 
-    # -- choosing only -----------------------------------------------------------------------------------------
-
-    def pick(self, operation_type: OperationType | str, **wish: Unpack[Wish]) -> TigerAccount:
-        """Return the account that would be tried first; nothing waits. Errors as `execute`."""
-        operation = operation_of(operation_type)
-        wanted = wanted_by(wish)
-        wanted, first = self._selection.firewall(operation, wanted)
-        for candidate in self._selection.plan(operation, wanted, wish.get("strategy"), first):
-            return candidate.account
-        raise self._selection.nobody(operation, wanted)
-
-    async def route_operation(self, operation_type: OperationType | str, **wish: Unpack[Wish]) -> TigerAccount:
-        """Return the account that should carry an operation, with a token that lives. Errors as `execute`."""
-        operation = operation_of(operation_type)
-        wanted = wanted_by(wish)
-        return await self._route(operation, wanted, wish.get("strategy"), None)
-
-    async def route_trading_operation(self, operation_type: OperationType | str, **wish: Unpack[Wish]) -> TigerAccount:
-        """Return the account for a trading operation: the default trading account if it fits, else by strategy.
-
-        :raises OperationNotSupportedError: the operation does not trade.
-        """
-        operation = operation_of(operation_type)
-        if not operation.type.is_trading:
-            raise OperationNotSupportedError(f"{operation_type} does not trade: use route_operation")
-        wanted = wanted_by(wish)
-        return await self._route(operation, wanted, wish.get("strategy"), None)
-
-    async def route_data_operation(self, operation_type: OperationType | str, **wish: Unpack[Wish]) -> TigerAccount:
-        """Return the account for market data: the default data account if it fits, else by strategy.
-
-        :raises OperationNotSupportedError: the operation reads no market data.
-        """
-        operation = operation_of(operation_type)
-        if not operation.type.is_data:
-            raise OperationNotSupportedError(f"{operation_type} reads no market data: use route_operation")
-        wanted = wanted_by(wish)
-        return await self._route(
-            operation, wanted, wish.get("strategy"), self._selection.default("is_default_data", wanted)
-        )
-
-    async def get_available_accounts_for_operation(
-        self, operation_type: OperationType | str, **wish: Unpack[Wish]
-    ) -> list[TigerAccount]:
-        """Return every account that may carry an operation now, in the order to try them."""
-        await trio.lowlevel.checkpoint()
-        plan = self._selection.plan(operation_of(operation_type), wanted_by(wish), wish.get("strategy"))
-        return [candidate.account for candidate in plan]
-
-    async def check_account_availability(
-        self, account: TigerAccount, operation_type: OperationType | str = OperationType.QUOTE
-    ) -> Availability:
-        """Say whether an account may be routed to now, and if not, everything that stands against it."""
-        await trio.lowlevel.checkpoint()
-        row, token = self._snapshot.rows.get(account.id), self._snapshot.tokens.get(account.id)
-        if row is None or token is None:
-            return Availability(False, ("the account does not exist",))
-        reasons = list(self._selection.refusals(operation_of(operation_type), Eligibility(), row.account))
-        if token.state in (TokenState.NEEDS_REAUTH, TokenState.DISABLED) or has_expired(token, self._clock.now()):
-            reasons.append("its token is dead: bring a new one from the developer portal")
-        return Availability(not reasons, tuple(reasons))
-
-    async def explain(self, operation_type: OperationType | str, **wish: Unpack[Wish]) -> list[Explanation]:
-        """List every account with its place in the plan, or the reason why it was left out. Errors as `pick`."""
-        await trio.lowlevel.checkpoint()
-        operation = operation_of(operation_type)
-        wanted, first = self._selection.firewall(operation, wanted_by(wish))
-        return self._selection.explain(operation, wanted, wish.get("strategy"), first)
-
-    # -- statistics --------------------------------------------------------------------------------------------
-
-    def record_operation_response_time(self, account: TigerAccount, milliseconds: float) -> None:
-        """Let the statistics learn from a call that the program has made by itself."""
-        self._health.observe(self._snapshot.candidate(account.id), milliseconds)
-
-    def get_routing_statistics(self) -> list[AccountStatistics]:
-        """Return what routing has seen of each account since this process opened."""
-        return self._health.statistics([self._snapshot.candidate(account_id) for account_id in self._snapshot.rows])
+    async def _distrust(self, account: TigerAccount, token: Token | None) -> None:
+        with suppress(PortError):  # a store that is gone must not hide what the gateway said
+            await self._tokens.distrust(account, token)
 
     # -- within ------------------------------------------------------------------------------------------------
-
-    async def _route(
-        self, operation: Operation, wanted: Eligibility, strategy: str | None, first: Candidate | None
-    ) -> TigerAccount:
-        wanted, default = self._selection.firewall(operation, wanted)
-        attempts: list[tuple[str, TigerCoreError]] = []
-        for candidate in self._selection.plan(operation, wanted, strategy, first or default):
-            try:
-                await self._tokens.token_for(candidate.account)
-            except TokenManagerError as error:
-                attempts.append((candidate.account.account_name, error))
-            else:
-                return candidate.account
-        if attempts:
-            raise NoAccountsAvailableError(f"{operation.method}: no account has a living token", attempts)
-        raise self._selection.nobody(operation, wanted)
 
     def _pinned(
         self, operation: Operation, account: TigerAccount | UUID | str | None, params: Mapping[str, Any]
@@ -318,12 +246,6 @@ class AccountRouter:
             raise OperationNotSupportedError(f"{operation.method}: it names two accounts; name the one that is meant")
         return next(iter(found), None)
 
-    def _habitual(self, operation: Operation, wanted: Eligibility, strategy: str | None) -> Candidate | None:
-        """Account data that names neither account nor strategy is read from the default trading account."""
-        if operation.safety is not OperationClass.ACCOUNT_READ or strategy is not None:
-            return None
-        return self._selection.default("is_default_trading", wanted)
-
     def _seconds(self, operation: Operation, deadline: float | None) -> float:
         timeout = self._settings.tiger_api_timeout
         if deadline is None:
@@ -335,6 +257,18 @@ class AccountRouter:
 
     def _milliseconds(self, began: float) -> float:
         return (self._clock.monotonic() - began) * 1000
+
+
+def _belongs_to_one(operation: Operation, params: Mapping[str, Any], strategy: str | None) -> bool:
+    """Say whether only one account can be meant, so that none may stand in for it.
+
+    An `order_id` counts for one account only (protocol 9.3); what is read of an account is nobody else's.
+    """
+    if operation.safety is OperationClass.CREATE:
+        return params.get("order_id") is not None
+    if operation.safety.read_only:
+        return operation.safety is not OperationClass.MARKET_DATA and strategy is None
+    return True
 
 
 def _allowed(plan: Iterator[Candidate], principal: Principal | None) -> Iterator[Candidate]:

@@ -54,7 +54,7 @@ class TokenSettings:
 
     auto_refresh: bool = False
     refresh_at: float = attrs.field(default=0.5, validator=[attrs.validators.gt(0), attrs.validators.lt(1)])
-    lease: float = attrs.field(default=45.0, validator=attrs.validators.gt(0))
+    lease: float = attrs.field(default=45.0, validator=[attrs.validators.gt(0), attrs.validators.le(3600)])
     parallel: int = attrs.field(default=2, validator=attrs.validators.ge(1))
 
 
@@ -63,7 +63,7 @@ class TokenSettings:
 class TigerApiSettings:
     """The requirement's settings of the gateway: seconds for one call, and how often a read is tried again."""
 
-    tiger_api_timeout: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
+    tiger_api_timeout: float = attrs.field(default=30.0, validator=[attrs.validators.gt(0), attrs.validators.le(3600)])
     tiger_api_retries: int = attrs.field(default=2, validator=attrs.validators.ge(0))
 
 
@@ -121,14 +121,26 @@ def _read_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
 def _overlay(table: dict[str, Any], environ: MutableMapping[str, str]) -> None:
     if url := environ.get("DATABASE_URL"):
         table["store"] = _store_of(url)
-    if key := environ.pop("ENCRYPTION_MASTER_KEY", None):
-        table["cipher"] = {"driver": "local", "options": {"master_key": Secret(key)}}
+    if key := _master_key(environ):
+        table["cipher"] = {"driver": "local", "options": {"master_key": key}}
     for name in ("TIGER_API_TIMEOUT", "TIGER_API_RETRIES"):
         if text := environ.get(name):
             _assign(table, ["api", name.lower()], text)
     for name, text in sorted(environ.items()):
         if name.startswith(_PREFIX) and "__" in name:
             _assign(table, name.removeprefix(_PREFIX).lower().split("__"), text)
+
+
+_taken: list[Secret] = []  # the master key of this process, once it was taken out of the environment
+
+
+def _master_key(environ: MutableMapping[str, str]) -> Secret | None:
+    text = environ.pop("ENCRYPTION_MASTER_KEY", None)
+    if environ is not os.environ:
+        return Secret(text) if text else None
+    if text:
+        _taken[:] = [Secret(text)]
+    return _taken[0] if _taken else None
 
 
 def _assign(table: dict[str, Any], path: list[str], text: str) -> None:

@@ -24,11 +24,13 @@ from tigercore.audit import AuditLog
 from tigercore.clock import Clock
 from tigercore.errors import (
     ClientError,
-    StaleVersion,
+    PortError,
     StoreUnavailable,
+    TigerCoreError,
     TokenManagerError,
     TokenNeedsReauthorisation,
     TokenRefreshError,
+    TokenValidationError,
 )
 from tigercore.model import (
     RefreshResult,
@@ -44,15 +46,15 @@ from tigercore.model import (
 from tigercore.ports import AccountStore, Put, TigerClient, TokenAttempt, TokenRow
 from tigercore.settings import TokenSettings
 
-_SAVE = 10.0  # seconds that storing a token which was just received may take, whatever is cancelled around it
 _LOOK_AGAIN = 3600.0  # seconds after which the scheduler looks again, should nothing have woken it
 
 
 @final
 @attrs.define
 class _Flight:
-    """One refresh of one account, which any number of callers await."""
+    """One work on a developer's token, which any number of callers await."""
 
+    name: str
     done: trio.Event = attrs.field(factory=trio.Event)
     error: TokenManagerError | None = None
 
@@ -99,27 +101,36 @@ class TokenManager:
         :raises TokenNeedsReauthorisation: the token is dead; only a person can make a new one.
         :raises TokenManagerError: it is in doubt, and looking into it failed.
         """
-        row = self._snapshot.tokens[account.id]
-        if row.state is TokenState.UNCERTAIN:
-            await self._share(account, self._refresher.settle, account)
-            row = self._snapshot.tokens[account.id]
-        if row.state in (TokenState.NEEDS_REAUTH, TokenState.DISABLED) or refresh.has_expired(row, self._clock.now()):
+        row, now = self._snapshot.token(account.id), self._clock.now()
+        if refresh.is_in_doubt(row, now) and not self._is_too_early(account, now):
+            await self._share(account, "settle", self._refresher.settle, account)
+            row = self._snapshot.token(account.id)
+        if row.state in (TokenState.NEEDS_REAUTH, TokenState.DISABLED) or refresh.has_expired(row, now):
             raise TokenNeedsReauthorisation(
                 f"{account.account_name} has no living token: make one in the developer portal, then update_tokens"
             )
-        return self._vault.open_token(row)
+        try:
+            return self._vault.open_token(row)
+        except PortError as error:
+            raise TokenValidationError(f"the token of {account.account_name} cannot be opened: {error}") from error
+
+    def _is_too_early(self, account: TigerAccount, now: datetime) -> bool:
+        return refresh.is_too_early(self._snapshot.token_family(account), now)
 
     async def distrust(self, account: TigerAccount, refused: Token | None) -> None:
         """Take note that the gateway refused this token; unless a newer one is here already, it is in doubt now."""
-        await self._snapshot.reload(account.id)
-        row = self._snapshot.tokens[account.id]
-        if row.state is TokenState.VALID and self._vault.open_token(row) == refused:
-            await self._snapshot.commit([Put(refresh.settled(row, TokenState.UNCERTAIN))])
+        await self._snapshot.reload([row.id for row in self._snapshot.token_family(account)] or [account.id])
+        family, now = self._snapshot.token_family(account), self._clock.now()
+        held = [row for row in family if row.state is TokenState.VALID and self._vault.open_token(row) == refused]
+        leader = refresh.leader(family)
+        doubts = [refresh.settled(row, TokenState.UNCERTAIN, now if row.id == leader else None) for row in held]
+        if doubts:
+            await self._snapshot.commit([Put(row) for row in doubts])
 
     async def get_token_status(self, account: TigerAccount) -> TokenStatus:
         """Return where the token of an account stands."""
         await trio.lowlevel.checkpoint()
-        return _status(self._snapshot.tokens[account.id])
+        return self._status(account)
 
     async def validate_token(self, account: TigerAccount) -> TokenValidation:
         """Ask the gateway whether it takes the account's key and token now."""
@@ -141,7 +152,7 @@ class TokenManager:
     ) -> RefreshResult:
         """Get a new token, or join a refresh that is under way. An account that needs no token is a success."""
         try:
-            await self._share(account, self._refresher.refresh, account, trigger)
+            await self._share(account, "refresh", self._refresher.refresh, account, trigger)
         except TokenManagerError as error:
             return RefreshResult(False, str(error))
         return RefreshResult(True)
@@ -153,7 +164,7 @@ class TokenManager:
 
         async def one(account: TigerAccount) -> None:
             async with limit:
-                if not refresh.is_due(self._snapshot.tokens[account.id], self._clock.now()):
+                if not any(refresh.is_due(r, self._clock.now()) for r in self._snapshot.token_family(account)):
                     results[account.id] = RefreshResult(True)  # an account of the same developer was first
                     return
                 results[account.id] = await self.refresh_token(account, trigger=RefreshTrigger.EXPIRY_SOON)
@@ -168,21 +179,35 @@ class TokenManager:
 
         :raises TokenManagerError: the account has no token to refresh.
         """
-        row = self._snapshot.tokens[account.id]
-        token = self._vault.open_token(row)
-        if token is None or row.state is not TokenState.VALID:
-            raise TokenRefreshError(f"{account.account_name}: its token is {row.state}, there is nothing to schedule")
-        due = at or refresh.due_at(row.id, token, self._clock.now(), self._settings.refresh_at)
-        await self._snapshot.commit([Put(attrs.evolve(row, next_at=due))])
-        return _status(self._snapshot.tokens[account.id])
+        family = self._snapshot.token_family(account)
+        newest = refresh.newest(family)
+        token = newest and self._vault.open_token(newest)
+        if newest is None or token is None or newest.state is not TokenState.VALID:
+            state = self._snapshot.token(account.id).state
+            raise TokenRefreshError(f"{account.account_name}: its token is {state}, there is nothing to schedule")
+        leads = next(row for row in family if row.id == refresh.leader(family))
+        due = at or refresh.due_at(leads.id, token, self._clock.now(), self._settings.refresh_at)
+        await self._snapshot.commit([Put(attrs.evolve(leads, next_at=due))])
+        return self._status(account)
 
-    async def _share(self, account: TigerAccount, work: Callable[..., Awaitable[object]], *args: object) -> None:
-        """Wait for the one work on a developer's token that is under way; start this one if there is none."""
+    def _status(self, account: TigerAccount) -> TokenStatus:
+        row, due = self._snapshot.token(account.id), refresh.next_at(self._snapshot.token_family(account))
+        return TokenStatus(row.id, row.state, row.issued_at, row.expires_at, due, row.failures)
+
+    async def _share(
+        self, account: TigerAccount, name: str, work: Callable[..., Awaitable[object]], *args: object
+    ) -> None:
+        """Wait for this work on a developer's token if it is under way, else start it once no other is."""
         key = account.developer or str(account.id)
-        flight = self._flights.get(key)
+        while (flight := self._flights.get(key)) is not None and flight.name != name:
+            await flight.done.wait()
         if flight is None:
-            flight = self._flights[key] = _Flight()
-            self._nursery.start_soon(self._fly, key, flight, account, work, *args)
+            flight = self._flights[key] = _Flight(name)
+            try:
+                self._nursery.start_soon(self._fly, key, flight, account, work, *args)
+            except RuntimeError:  # the nursery takes nothing more
+                del self._flights[key]
+                raise TokenRefreshError(f"{account.account_name}: tigercore is closing") from None
         await flight.done.wait()
         if flight.error is not None:
             raise flight.error
@@ -197,7 +222,7 @@ class TokenManager:
             flight.error = None
         except TokenManagerError as error:
             flight.error = error
-        except (ClientError, StaleVersion, StoreUnavailable) as error:
+        except TigerCoreError as error:
             flight.error = TokenRefreshError(f"{account.account_name}: {error}")
         finally:
             del self._flights[key]
@@ -222,8 +247,10 @@ class TokenManager:
 
     async def start_background_refresh_scheduler(self) -> None:
         """Refresh tokens as they fall due, until `stop_background_tasks`; starting twice changes nothing."""
+        await trio.lowlevel.checkpoint()
         if self._scheduler is None:
-            await self._nursery.start(self._run)
+            self._scheduler = trio.CancelScope()
+            self._nursery.start_soon(self._run, self._scheduler)
 
     async def stop_background_tasks(self) -> None:
         """Stop the scheduler; a refresh that is under way ends by itself."""
@@ -232,16 +259,25 @@ class TokenManager:
             self._scheduler.cancel()
             self._scheduler = None
 
-    async def _run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        with trio.CancelScope() as self._scheduler:
-            task_status.started()
+    async def _run(self, scope: trio.CancelScope) -> None:
+        with scope:
             await supervise(self._keep_refreshing, self._rng, StoreUnavailable)
 
     async def _keep_refreshing(self) -> None:
         while True:
+            await self._end_doubts()
             await self._refresh_due()
             with trio.move_on_after(self._seconds_to_next()):
                 await self._snapshot.changed()
+
+    async def _end_doubts(self) -> None:
+        """Look into tokens that a crash or a lost reply has left in doubt."""
+        now = self._clock.now()
+        for row in [row for row in self._snapshot.tokens.values() if refresh.is_in_doubt(row, now)]:
+            account = self._snapshot.rows[row.id].account
+            if not self._is_too_early(account, now):
+                with suppress(TokenManagerError):  # it says so in the row; who needs the token will hear of it
+                    await self._share(account, "settle", self._refresher.settle, account)
 
     async def _refresh_due(self) -> None:
         while claimed := await self._store.claim_due_tokens(self._owner, self._settings.lease, self._settings.parallel):
@@ -250,18 +286,14 @@ class TokenManager:
                     nursery.start_soon(self._refresh_claimed, row)
 
     async def _refresh_claimed(self, row: TokenRow) -> None:
-        await self._snapshot.reload(row.id)
-        account = self._snapshot.rows[row.id].account
         with suppress(TokenManagerError):  # recorded as an attempt, told to the hooks, and put off: nobody waits here
-            await self._share(account, self._refresher.refresh, account, RefreshTrigger.SCHEDULED, True)
+            await self._snapshot.reload([row.id])
+            account = self._snapshot.row(row.id).account
+            await self._share(account, "refresh", self._refresher.refresh, account, RefreshTrigger.SCHEDULED, True)
 
     def _seconds_to_next(self) -> float:
-        rows = self._snapshot.tokens.values()
-        due = [row.next_at for row in rows if row.state is TokenState.VALID and row.next_at is not None]
-        if not due:
+        """Return how long nothing can fall due, unless a row changes."""
+        moments = [moment for row in self._snapshot.tokens.values() if (moment := refresh.look_at(row)) is not None]
+        if not moments:
             return _LOOK_AGAIN
-        return min(max((min(due) - self._clock.now()).total_seconds(), 1.0), _LOOK_AGAIN)
-
-
-def _status(row: TokenRow) -> TokenStatus:
-    return TokenStatus(row.id, row.state, row.issued_at, row.expires_at, row.next_at, row.failures)
+        return min(max((min(moments) - self._clock.now()).total_seconds(), 1.0), _LOOK_AGAIN)

@@ -252,9 +252,17 @@ async def test_a_success_does_not_reinstate_what_a_person_has_suspended(tiger: T
 async def test_errors_that_are_counted_at_once_are_all_counted(tiger: Tigercore) -> None:
     account = await add(tiger)
     async with trio.open_nursery() as nursery:
-        for _ in range(20):
+        for _ in range(9):
             nursery.start_soon(tiger.accounts.increment_error_count, account.id)
-    assert 20 == (await tiger.accounts.get_account_by_id(account.id)).error_count
+    assert 9 == (await tiger.accounts.get_account_by_id(account.id)).error_count
+
+
+async def test_who_sets_the_status_by_hand_has_the_last_word(tiger: Tigercore) -> None:
+    account = await add(tiger)
+    await tiger.accounts.increment_error_count(account.id)
+    await tiger.accounts.update_account_status(account.id, AccountStatus.SUSPENDED)
+    await tiger.accounts.increment_error_count(account.id)
+    assert AccountStatus.SUSPENDED is (await tiger.accounts.reset_error_count(account.id)).status
 
 
 async def test_a_change_bears_with_the_writes_of_another_process(world: World, tiger: Tigercore) -> None:
@@ -277,6 +285,46 @@ async def test_accounts_are_listed_by_what_they_are(tiger: Tigercore) -> None:
     await add(tiger, tags=["a"])
     wanted = await tiger.accounts.create_account(**paper(tags=["a", "b"]))
     assert [wanted] == await tiger.accounts.list_accounts(account_type=AccountType.PAPER, tags=["a"])
+
+
+async def test_a_number_that_moves_from_one_account_to_another_is_found(world: World, tiger: Tigercore) -> None:
+    one, two = await add(tiger), await add(tiger)
+    async with world.open() as other:
+        await other.accounts.update_account(one.id, {"account_number": "55555555"})
+        await other.accounts.update_account(two.id, {"account_number": one.account_number})
+    await trio.testing.wait_all_tasks_blocked()
+    assert two.id == (await tiger.accounts.get_account_by_number(one.account_number)).id
+    assert one.id == (await tiger.accounts.get_account_by_number("55555555")).id
+
+
+async def test_an_empty_credential_is_refused(tiger: Tigercore) -> None:
+    account = await add(tiger)
+    with pytest.raises(AccountValidationError, match="empty"):
+        await tiger.accounts.update_account(account.id, {"tiger_id": ""})
+
+
+async def test_a_credential_that_is_no_text_is_refused(tiger: Tigercore) -> None:
+    account = await add(tiger)
+    with pytest.raises(AccountValidationError, match="private_key"):
+        await tiger.accounts.update_account(account.id, {"private_key": b"bytes"})
+
+
+async def test_the_developer_column_is_bound_to_the_seal(world: World) -> None:
+    async with world.open() as tiger:
+        account = await add(tiger)
+    row = (await world.store.accounts())[0]
+    await world.store.apply([Put(attrs.evolve(row, account=attrs.evolve(row.account, developer="another")))])
+    async with world.open() as tiger:
+        with pytest.raises(DecryptionFailed):
+            await tiger.accounts.decrypt_credentials(account)
+
+
+async def test_an_account_of_another_developer_does_not_keep_the_first_ones_token(
+    world: World, tiger: Tigercore
+) -> None:
+    account = await add(tiger, license="TBHK", token=token_text(world.clock.now()))
+    await tiger.accounts.update_account(account.id, {"tiger_id": "20159999"})
+    assert TokenState.NEEDS_REAUTH is (await tiger.tokens.get_token_status(account)).state
 
 
 async def test_accounts_of_one_developer_know_each_other_without_the_tiger_id(tiger: Tigercore) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from stevedore.extension import ExtensionManager
 
-from tigercore import Settings, SettingsError, hookimpl
+from tigercore import OperationVetoed, Settings, SettingsError, hookimpl
 from tigercore._plugins import Hooks, choose, choose_driver, installed, load_hooks
+from tigercore.operations import operation
 from tigercore.ports import LoadBalancer
 from tigercore.settings import DriverSettings, RouterSettings
 
@@ -121,3 +122,35 @@ def test_a_hook_that_does_not_exist_is_refused_when_it_is_registered() -> None:
 def test_without_plugins_candidates_pass_as_the_very_same_tuple() -> None:
     candidates = ()
     assert candidates is Hooks().filter(None, candidates)  # type: ignore[arg-type]
+
+
+def test_a_filter_can_leave_out_and_never_add() -> None:
+    inside, outside = object(), object()
+
+    class Generous:
+        @hookimpl
+        def tigercore_filter_candidates(self) -> list[object]:
+            return [inside, outside]
+
+    assert (inside,) == Hooks([Generous()]).filter(None, (inside,))  # type: ignore[arg-type, comparison-overlap]
+
+
+def test_a_filter_that_fails_refuses_the_operation() -> None:
+    class Clumsy:
+        @hookimpl
+        def tigercore_filter_candidates(self) -> list[object]:
+            raise ZeroDivisionError
+
+    with pytest.raises(OperationVetoed, match="while it filtered"):
+        Hooks([Clumsy()]).filter(operation("kline"), ())
+
+
+def test_a_hook_plugin_that_cannot_be_imported_is_named(install: Install) -> None:
+    install("broken", "[tigercore.plugins]\nx = not_there\n")
+    with pytest.raises(SettingsError, match="cannot be loaded"):
+        load_hooks(["broken"])
+
+
+def test_every_entry_point_of_a_named_distribution_is_loaded(install: Install) -> None:
+    install("two-hooks", "[tigercore.plugins]\nx = planted:nothing\ny = planted:Planted\n")
+    assert ["Planted", "nothing"] == sorted(plugin.__name__ for plugin in load_hooks(["two-hooks"]))

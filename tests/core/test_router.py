@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import attrs
 import pytest
 import trio
 
@@ -36,6 +37,7 @@ from tigercore import (
 from tigercore._failover import may_try_again
 from tigercore._plugins import Hooks
 from tigercore.model import OperationClass
+from tigercore.ports import Put
 from tigercore.testing._gateway import token_text
 
 QUOTE = OperationType.QUOTE
@@ -173,7 +175,7 @@ async def test_paper_and_live_together_are_refused_with_what_to_pass(tiger: Tige
 async def test_naming_the_environment_does_not_let_paper_and_live_mix(tiger: Tigercore) -> None:
     await add(tiger)
     await tiger.accounts.create_account(**paper())
-    with pytest.raises(NoAccountsAvailableError, match="paper and live"):
+    with pytest.raises(NoAccountsAvailableError, match="several kinds"):
         await tiger.execute(OperationType.PLACE_ORDER, {}, environment="sandbox")
 
 
@@ -191,6 +193,42 @@ async def test_an_order_never_moves_from_a_paper_default_to_a_live_account(world
     with pytest.raises(NotProcessed):
         await tiger.execute(OperationType.PLACE_ORDER, {"symbol": "AAPL"})
     assert [f"place_order@{default.account_number}"] == called(world)
+
+
+@pytest.mark.parametrize(
+    "unfit", [{"status": "SUSPENDED"}, {"market_permissions": []}], ids=["suspended", "unpermitted"]
+)
+async def test_an_order_does_not_go_live_because_the_paper_default_cannot_carry_it(
+    world: World, tiger: Tigercore, unfit: dict[str, Any]
+) -> None:
+    await add(tiger, market_permissions=["US_STOCK"])
+    await tiger.accounts.create_account(**paper(is_default_trading=True, **unfit))
+    with pytest.raises(NoAccountsAvailableError):
+        await tiger.execute(OperationType.PLACE_ORDER, {}, market_permissions=[MarketPermission.US_STOCK])
+    assert [] == called(world)
+
+
+async def test_a_suspended_paper_account_still_counts_as_a_kind_that_could_be_meant(
+    world: World, tiger: Tigercore
+) -> None:
+    await add(tiger)
+    await tiger.accounts.create_account(**paper(status="SUSPENDED"))
+    with pytest.raises(NoAccountsAvailableError, match="several kinds"):
+        await tiger.execute(OperationType.PLACE_ORDER, {})
+
+
+async def test_sandbox_and_production_are_never_mixed_in_trading(world: World, tiger: Tigercore) -> None:
+    await add(tiger)
+    await add(tiger, environment="production", server_url=None)
+    with pytest.raises(NoAccountsAvailableError, match="several kinds"):
+        await tiger.execute(OperationType.PLACE_ORDER, {})
+
+
+async def test_the_accounts_that_are_available_for_an_order_are_of_one_kind(tiger: Tigercore) -> None:
+    await add(tiger)
+    default = await tiger.accounts.create_account(**paper(is_default_trading=True))
+    available = await tiger.router.get_available_accounts_for_operation(OperationType.PLACE_ORDER)
+    assert [default.id] == [account.id for account in available]
 
 
 async def test_reads_may_come_from_either_kind(tiger: Tigercore) -> None:
@@ -226,7 +264,7 @@ async def test_market_data_moves_to_the_next_account(world: World, tiger: Tigerc
 
 
 async def test_account_data_never_moves_to_another_account(world: World, tiger: Tigercore) -> None:
-    first = await add(tiger)
+    first = await add(tiger, is_default_trading=True)
     await add(tiger)
     world.client.answer("positions", {"items": []})
     await fail_first(world, OutcomeUnknown("positions", "timeout"))
@@ -278,15 +316,41 @@ async def test_an_order_whose_account_was_named_does_not_move(world: World, tige
     assert 1 == len(called(world))
 
 
-@pytest.mark.parametrize("method", ["transfer_segment_fund", "a_method_of_tomorrow", "modify_order", "cancel_order"])
-async def test_what_moves_money_or_changes_an_order_is_sent_to_one_account_once(
+ONES_OWN = ["transfer_segment_fund", "a_method_of_tomorrow", "modify_order", "cancel_order", "order_no", "positions"]
+
+
+@pytest.mark.parametrize("method", ONES_OWN)
+async def test_what_belongs_to_one_account_is_refused_while_several_could_be_meant(
     world: World, tiger: Tigercore, method: str
 ) -> None:
     await add(tiger), await add(tiger)
+    with pytest.raises(OperationNotSupportedError, match="pass account=…"):
+        await tiger.execute(method, {})
+    assert [] == called(world)
+
+
+@pytest.mark.parametrize("method", ["transfer_segment_fund", "a_method_of_tomorrow", "modify_order", "cancel_order"])
+async def test_what_belongs_to_one_account_is_sent_there_once(world: World, tiger: Tigercore, method: str) -> None:
+    account = await add(tiger)
+    await add(tiger)
     await fail_first(world, NotProcessed(method, "connection refused"), times=9)
     with pytest.raises(NotProcessed):
-        await tiger.execute(method, {})
+        await tiger.execute(method, {}, account=account)
     assert 1 == len(called(world))
+
+
+async def test_an_order_with_a_number_of_its_account_needs_that_account(world: World, tiger: Tigercore) -> None:
+    await add(tiger), await add(tiger)
+    with pytest.raises(OperationNotSupportedError, match="pass account=…"):
+        await tiger.execute(OperationType.PLACE_ORDER, {"symbol": "AAPL", "order_id": 1169})
+
+
+async def test_nobody_stands_in_for_the_default_account_when_it_is_read(world: World, tiger: Tigercore) -> None:
+    await add(tiger, is_default_trading=True, status="SUSPENDED")
+    await add(tiger)
+    with pytest.raises(NoAccountsAvailableError, match="status is SUSPENDED"):
+        await tiger.execute(OperationType.POSITIONS)
+    assert [] == called(world)
 
 
 async def test_a_cancel_goes_to_the_account_that_placed_the_order(world: World, tiger: Tigercore) -> None:
@@ -339,6 +403,55 @@ async def test_a_refused_token_is_in_doubt_and_the_call_goes_elsewhere(world: Wo
     await fail_first(world, Unauthorized("quote_real_time", "token invalid"))
     await tiger.execute(QUOTE)
     assert TokenState.UNCERTAIN is (await tiger.tokens.get_token_status(holder)).state
+
+
+async def test_a_gateway_that_is_gone_is_not_asked_by_every_account(world: World, tiger: Tigercore) -> None:
+    for number in range(10):
+        await add(tiger, tiger_id=str(number))
+    await fail_first(world, NotProcessed("quote_real_time", "connection refused"), times=99)
+    with pytest.raises(NoAccountsAvailableError):
+        await tiger.execute(QUOTE)
+    assert 3 == len(called(world))
+
+
+async def test_an_account_that_was_taken_out_while_others_were_tried_is_not_used(
+    world: World, tiger: Tigercore
+) -> None:
+    await add(tiger)
+    second = await add(tiger)
+    await fail_first(world, NotProcessed("place_order", "connection refused"))
+
+    class Operator:
+        @hookimpl
+        def tigercore_attempt(self) -> None:
+            row = tiger.router._snapshot._candidates[second.id]
+            row.account = attrs.evolve(row.account, status=AccountStatus.INACTIVE)
+
+    tiger.router._hooks = Hooks([Operator()])
+    with pytest.raises(NoAccountsAvailableError, match="changed meanwhile"):
+        await tiger.execute(OperationType.PLACE_ORDER, {"symbol": "AAPL"})
+    assert 1 == len(called(world))
+
+
+async def test_an_order_that_is_answered_with_a_refused_token_puts_the_token_in_doubt(
+    world: World, tiger: Tigercore
+) -> None:
+    holder = await add(tiger, license="TBHK", token=token_text(world.clock.now()))
+    await fail_first(world, OutcomeUnknown("place_order", "user token invalid", code=2400))
+    with pytest.raises(OrderOutcomeUnknown):
+        await tiger.execute(OperationType.PLACE_ORDER, {"symbol": "AAPL"})
+    assert TokenState.UNCERTAIN is (await tiger.tokens.get_token_status(holder)).state
+
+
+async def test_credentials_that_cannot_be_opened_are_a_reason_to_try_another_account(world: World) -> None:
+    async with world.open() as tiger:
+        await add(tiger)
+        await add(tiger)
+    row = (await world.store.accounts())[0]
+    await world.store.apply([Put(attrs.evolve(row, sealed=b"rubbish"))])
+    async with world.open() as tiger:
+        world.client.answer("quote_real_time", ["a quote"])
+        assert ["a quote"] == await tiger.execute(QUOTE)
 
 
 # -- health --------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
@@ -25,6 +26,7 @@ from tigercore import (
     TokenState,
     Unauthorized,
 )
+from tigercore.ports import Put
 from tigercore.testing._gateway import token_text
 
 DAYS = 15
@@ -142,6 +144,7 @@ async def test_a_token_in_doubt_that_still_works_is_valid_again(
     before = await tiger.tokens.token_for(holder)
     world.client.fail(None, METHOD, OutcomeUnknown(METHOD, "timeout"))
     await tiger.tokens.refresh_token(holder)
+    world.clock.advance(31)
     assert before == await tiger.tokens.token_for(holder)
     assert TokenState.VALID is (await tiger.tokens.get_token_status(holder)).state
 
@@ -151,6 +154,7 @@ async def test_a_token_in_doubt_that_is_dead_needs_a_person(
 ) -> None:
     world.client.fail(None, METHOD, OutcomeUnknown(METHOD, "timeout"))
     await tiger.tokens.refresh_token(holder)
+    world.clock.advance(31)
     world.client.fail(None, "accounts", Unauthorized("accounts", "token invalid"))
     with pytest.raises(TokenNeedsReauthorisation, match="portal"):
         await tiger.tokens.token_for(holder)
@@ -248,14 +252,14 @@ async def test_statistics_count_attempts_by_how_they_ended(
 
 
 async def test_two_processes_do_not_refresh_one_token_at_once(
-    world: World, tiger: Tigercore, holder: TigerAccount
+    autojump_clock: trio.abc.Clock, world: World, tiger: Tigercore, holder: TigerAccount
 ) -> None:
     world.client.latency = 3600
     async with world.open() as other, trio.open_nursery() as nursery:
         nursery.start_soon(tiger.tokens.refresh_token, holder)
         await trio.testing.wait_all_tasks_blocked()
         result = await other.tokens.refresh_token(holder)
-        assert "another process" in (result.error or "")
+        assert "being refreshed already" in (result.error or "")
         nursery.cancel_scope.cancel()
     assert [METHOD] == [method for _, method, _ in world.client.calls]
 
@@ -303,7 +307,7 @@ async def test_the_scheduler_refreshes_a_developer_once(
 
 
 async def test_two_processes_do_not_refresh_one_developer_at_once(
-    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
+    autojump_clock: trio.abc.Clock, world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
 ) -> None:
     world.client.latency = 3600
     async with world.open() as other, trio.open_nursery() as nursery:
@@ -345,3 +349,192 @@ async def test_an_account_that_is_enrolled_without_a_token_gets_the_one_of_its_d
 ) -> None:
     late = await add(tiger, license="TBHK")
     assert await tiger.tokens.token_for(holder) == await tiger.tokens.token_for(late)
+
+
+async def test_when_the_account_that_falls_due_is_deleted_its_sibling_does(
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
+) -> None:
+    due = (await tiger.tokens.get_token_status(holder)).next_refresh_at
+    leads = next(row.id for row in await world.store.token_rows() if row.next_at is not None)
+    left = sibling if leads == holder.id else holder
+    await tiger.accounts.delete_account(leads)
+    assert due == (await tiger.tokens.get_token_status(left)).next_refresh_at
+
+
+# -- what a hostile day brings ---------------------------------------------------------------------------------
+
+
+async def test_a_lost_refresh_is_not_sent_again_at_once(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
+    world.client.fail(None, METHOD, OutcomeUnknown(METHOD, "timeout"))
+    await tiger.tokens.refresh_token(holder)
+    result = await tiger.tokens.refresh_token(holder)
+    assert "too early" in (result.error or "")
+    assert [METHOD] == [method for _, method, _ in world.client.calls]
+
+
+async def test_while_it_is_too_early_to_ask_the_old_token_is_handed_out(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    before = await tiger.tokens.token_for(holder)
+    world.client.fail(None, METHOD, OutcomeUnknown(METHOD, "timeout"))
+    await tiger.tokens.refresh_token(holder)
+    assert before == await tiger.tokens.token_for(holder)
+
+
+async def test_a_new_token_outlives_an_outage_of_the_store(
+    autojump_clock: trio.abc.Clock, world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.answer(METHOD, minted(world))
+
+    class Breaking:
+        """Break the store while the gateway answers, and mend it a second later."""
+
+        async def refresh(self, *args: Any) -> Any:
+            world.backend.broken = True
+            fresh = await type(world.client).refresh(world.client, *args)
+            tiger.tokens._nursery.start_soon(self.mend)
+            return fresh
+
+        async def mend(self) -> None:
+            await trio.sleep(1)
+            world.backend.broken = False
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.client, name)
+
+    tiger.tokens._refresher._client = Breaking()  # type: ignore[assignment]
+    assert (True, None) == await tiger.tokens.refresh_token(holder)
+    async with world.open() as again:
+        token = await again.tokens.token_for(holder)
+        assert token is not None
+        assert minted(world)["token"] == token.value.reveal()
+
+
+async def test_a_new_token_serves_this_process_even_if_it_cannot_be_stored(
+    autojump_clock: trio.abc.Clock, world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.answer(METHOD, minted(world))
+
+    class Breaking:
+        async def refresh(self, *args: Any) -> Any:
+            world.backend.broken = True
+            return await type(world.client).refresh(world.client, *args)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.client, name)
+
+    tiger.tokens._refresher._client = Breaking()  # type: ignore[assignment]
+    result = await tiger.tokens.refresh_token(holder)
+    assert "could not be stored" in (result.error or "")
+    token = await tiger.tokens.token_for(holder)
+    assert token is not None
+    assert minted(world)["token"] == token.value.reveal()
+
+
+async def test_a_new_token_is_kept_when_another_process_wrote_the_row_meanwhile(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.answer(METHOD, minted(world))
+
+    class Meddling:
+        async def refresh(self, *args: Any) -> Any:
+            row = (await world.store.token_rows([holder.id]))[0]
+            await world.store.apply([Put(attrs.evolve(row, failures=7))])
+            return await type(world.client).refresh(world.client, *args)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.client, name)
+
+    tiger.tokens._refresher._client = Meddling()  # type: ignore[assignment]
+    assert (True, None) == await tiger.tokens.refresh_token(holder)
+
+
+async def test_closing_waits_for_a_refresh_that_the_gateway_may_carry_out(
+    autojump_clock: trio.abc.Clock, world: World
+) -> None:
+    async with world.open() as tiger:
+        account = await add(tiger, license="TBHK", token=token_text(world.clock.now()))
+        world.client.answer(METHOD, minted(world))
+        world.client.latency = 10
+        tiger.tokens._nursery.start_soon(tiger.tokens.refresh_token, account)
+        await trio.testing.wait_all_tasks_blocked()
+    world.client.latency = 0
+    async with world.open() as tiger:
+        token = await tiger.tokens.token_for(account)
+        assert token is not None
+        assert minted(world)["token"] == token.value.reveal()
+
+
+async def test_a_lease_that_a_crash_left_behind_is_looked_into(world: World, tiger: Tigercore) -> None:
+    account = await add(tiger, license="TBHK", token=token_text(world.clock.now()))
+    row = (await world.store.token_rows([account.id]))[0]
+    over = world.clock.now() + timedelta(seconds=45)
+    crashed = attrs.evolve(row, state=TokenState.REFRESHING, owner="gone", lease_until=over)
+    await world.store.apply([Put(crashed)])
+    await trio.testing.wait_all_tasks_blocked()
+    world.clock.advance(3600)
+    await tiger.tokens.start_background_refresh_scheduler()
+    await trio.testing.wait_all_tasks_blocked()
+    assert TokenState.VALID is (await tiger.tokens.get_token_status(account)).state
+
+
+async def test_an_older_token_never_replaces_a_newer_one(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
+    brought = token_text(world.clock.now() + timedelta(hours=1))
+    world.client.answer(METHOD, minted(world))
+
+    class Overtaken:
+        async def refresh(self, *args: Any) -> Any:
+            fresh = await type(world.client).refresh(world.client, *args)
+            await tiger.accounts.update_tokens(holder.id, brought)
+            return fresh
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.client, name)
+
+    tiger.tokens._refresher._client = Overtaken()  # type: ignore[assignment]
+    await tiger.tokens.refresh_token(holder)
+    token = await tiger.tokens.token_for(holder)
+    assert token is not None
+    assert brought == token.value.reveal()
+
+
+async def test_deleting_an_account_in_the_midst_of_its_refresh_harms_nobody(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    class Deleting:
+        async def refresh(self, *args: Any) -> Any:
+            await tiger.accounts.delete_account(holder.id)
+            return await type(world.client).refresh(world.client, *args)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.client, name)
+
+    tiger.tokens._refresher._client = Deleting()  # type: ignore[assignment]
+    await tiger.tokens.refresh_token(holder)
+    assert [] == await tiger.accounts.list_accounts()
+
+
+async def test_a_row_that_was_tampered_with_harms_its_own_account_only(world: World) -> None:
+    async with world.open() as tiger:
+        account = await add(tiger, license="TBHK", token=token_text(world.clock.now()))
+    row = (await world.store.token_rows([account.id]))[0]
+    await world.store.apply([Put(attrs.evolve(row, sealed=b"rubbish"))])
+    async with world.open() as tiger:
+        well = await add(tiger, tiger_id="2")
+        assert not (await tiger.tokens.refresh_token(account)).success
+        await tiger.execute("quote_real_time", {"symbols": ["AAPL"]})
+        assert well.id == (await tiger.router.route_operation("quote_real_time")).id
+
+
+async def test_the_scheduler_outlives_an_outage_of_the_store(
+    autojump_clock: trio.abc.Clock, world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.answer(METHOD, minted(world))
+    await tiger.tokens.start_background_refresh_scheduler()
+    await trio.testing.wait_all_tasks_blocked()
+    world.backend.broken = True
+    world.clock.advance(10 * 86400)
+    await trio.sleep(4000)
+    world.backend.broken = False
+    await trio.sleep(4000)
+    assert [TokenRefreshStatus.SUCCEEDED] == [a.status for a in await tiger.tokens.get_token_status_history(holder)]

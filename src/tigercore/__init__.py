@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from tigercore.clock import Clock as Clock
+from tigercore.clock import SystemClock as SystemClock
 from tigercore.errors import AccountManagerError as AccountManagerError
 from tigercore.errors import AccountNotFoundError as AccountNotFoundError
 from tigercore.errors import AccountRouterError as AccountRouterError
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from tigercore.audit import AuditLog as AuditLog
     from tigercore.hookspecs import hookimpl as hookimpl
     from tigercore.router import AccountRouter as AccountRouter
+    from tigercore.settings import DriverSettings as DriverSettings
     from tigercore.settings import Settings as Settings
     from tigercore.settings import load_settings as load_settings
     from tigercore.tokens import TokenManager as TokenManager
@@ -87,6 +90,7 @@ if TYPE_CHECKING:
 _LATER: Final = {
     "AccountRouter": "tigercore.router",
     "AuditLog": "tigercore.audit",
+    "DriverSettings": "tigercore.settings",
     "Hooks": "tigercore._plugins",
     "Ports": "tigercore.app",
     "Settings": "tigercore.settings",

@@ -9,7 +9,7 @@ import trio
 from tigercore._eligibility import Eligibility
 from tigercore._health import Health
 from tigercore._refresh import has_expired
-from tigercore._selection import Selection, Wish, wanted_by
+from tigercore._selection import Selection, Wish, belongs_to_one, wanted_by
 from tigercore._snapshot import Snapshot
 from tigercore.clock import Clock
 from tigercore.errors import NoAccountsAvailableError, OperationNotSupportedError, TigerCoreError, TokenManagerError
@@ -102,11 +102,14 @@ class AccountChooser:
         return Availability(not reasons, tuple(reasons))
 
     async def explain(self, operation_type: OperationType | str, **wish: Unpack[Wish]) -> list[Explanation]:
-        """List every account with its place in the plan, or the reason why it was left out. Errors as `pick`."""
+        """List every account with its place in the plan, or the reason why it was left out. Errors as `execute`."""
         await trio.lowlevel.checkpoint()
         operation = operation_of(operation_type)
-        wanted, first = self._selection.decide(operation, wanted_by(wish), wish.get("strategy"))
-        return self._selection.explain(operation, wanted, wish.get("strategy"), first)
+        strategy = wish.get("strategy")
+        wanted, first = self._selection.decide(operation, wanted_by(wish), strategy)
+        if wanted.id is None and belongs_to_one(operation, {}, strategy):
+            wanted = self._selection.home(operation, wanted)
+        return self._selection.explain(operation, wanted, strategy, first)
 
     # -- statistics --------------------------------------------------------------------------------------------
 

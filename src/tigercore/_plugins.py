@@ -180,8 +180,9 @@ class Hooks:
     def __init__(self, plugins: Iterable[object | ModuleType] = ()) -> None:
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
-        for plugin in plugins:
-            manager.register(plugin)
+        for number, plugin in enumerate(plugins):
+            name = getattr(plugin, "__name__", type(plugin).__name__)
+            manager.register(plugin, name if not manager.has_plugin(name) else f"{name} ({number})")
         manager.check_pending()
         self.failures: dict[str, int] = {}
         self._calls = {

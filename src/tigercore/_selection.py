@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, islice
-from typing import TypedDict, final
+from typing import Any, TypedDict, final
 from uuid import UUID
 
 import attrs
@@ -204,6 +204,18 @@ def list_first(first: Candidate | None, plan: Iterable[Candidate]) -> Iterable[C
     if first is None:
         return plan
     return chain((first,), (candidate for candidate in plan if candidate is not first))
+
+
+def belongs_to_one(operation: Operation, params: Mapping[str, Any], strategy: str | None) -> bool:
+    """Say whether only one account can be meant, so that none may stand in for it.
+
+    An `order_id` counts for one account only (protocol 9.3); what is read of an account is nobody else's.
+    """
+    if operation.safety is OperationClass.CREATE:
+        return params.get("order_id") is not None
+    if operation.safety.read_only:
+        return operation.safety is not OperationClass.MARKET_DATA and strategy is None
+    return True
 
 
 def moves(safety: OperationClass) -> bool:

@@ -16,7 +16,7 @@ from tigercore._failover import may_try_again, told
 from tigercore._health import Health
 from tigercore._orders import OrderMap
 from tigercore._plugins import Hooks
-from tigercore._selection import Selection, Wish, moves, wanted_by
+from tigercore._selection import Selection, Wish, belongs_to_one, moves, wanted_by
 from tigercore._snapshot import Snapshot
 from tigercore._tally import Tally
 from tigercore.accounts import TigerAccountManager
@@ -117,7 +117,7 @@ class AccountRouter(AccountChooser):
                 pinned = next(iter(principal.accounts))
         strategy = wish.get("strategy")
         wanted, first = self._selection.decide(operation, wanted_by(wish, pinned), strategy)
-        if wanted.id is None and _belongs_to_one(operation, params, strategy):
+        if wanted.id is None and belongs_to_one(operation, params, strategy):
             wanted = self._selection.home(operation, wanted)
         plan = _allowed(self._selection.plan(operation, wanted, strategy, first), principal)
         attempts: list[tuple[str, TigerCoreError]] = []
@@ -257,18 +257,6 @@ class AccountRouter(AccountChooser):
 
     def _milliseconds(self, began: float) -> float:
         return (self._clock.monotonic() - began) * 1000
-
-
-def _belongs_to_one(operation: Operation, params: Mapping[str, Any], strategy: str | None) -> bool:
-    """Say whether only one account can be meant, so that none may stand in for it.
-
-    An `order_id` counts for one account only (protocol 9.3); what is read of an account is nobody else's.
-    """
-    if operation.safety is OperationClass.CREATE:
-        return params.get("order_id") is not None
-    if operation.safety.read_only:
-        return operation.safety is not OperationClass.MARKET_DATA and strategy is None
-    return True
 
 
 def _allowed(plan: Iterator[Candidate], principal: Principal | None) -> Iterator[Candidate]:

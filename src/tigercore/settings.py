@@ -20,6 +20,7 @@ from tigercore.model import LoadBalanceStrategy, Secret
 
 DEFAULT_FILE = "tigercore.toml"
 _PREFIX = "TIGERCORE_"
+_DRIVERS = {"store": "sqlite", "cipher": "local", "client": "httpx"}
 T = TypeVar("T")
 
 
@@ -72,9 +73,9 @@ class TigerApiSettings:
 class Settings:
     """Everything that an installation may choose. `plugins` names the distributions whose hooks are loaded."""
 
-    store: DriverSettings = DriverSettings(driver="sqlite")
-    cipher: DriverSettings = DriverSettings(driver="local")
-    client: DriverSettings = DriverSettings(driver="httpx")
+    store: DriverSettings = DriverSettings(driver=_DRIVERS["store"])
+    cipher: DriverSettings = DriverSettings(driver=_DRIVERS["cipher"])
+    client: DriverSettings = DriverSettings(driver=_DRIVERS["client"])
     router: RouterSettings = RouterSettings()
     tokens: TokenSettings = TokenSettings()
     api: TigerApiSettings = TigerApiSettings()
@@ -93,6 +94,9 @@ def load_settings(
     environ = os.environ if environ is None else environ
     table = _read_file(path or environ.get("TIGERCORE_CONFIG"))
     _overlay(table, environ)
+    for section, default in _DRIVERS.items():
+        if isinstance(table.get(section), dict):
+            table[section] = {"driver": default, **table[section]}
     return structure(table, Settings, "settings")
 
 
@@ -127,7 +131,7 @@ def _overlay(table: dict[str, Any], environ: MutableMapping[str, str]) -> None:
         if text := environ.get(name):
             _assign(table, ["api", name.lower()], text)
     for name, text in sorted(environ.items()):
-        if name.startswith(_PREFIX) and "__" in name:
+        if name.startswith(_PREFIX) and ("__" in name or name == f"{_PREFIX}PLUGINS"):
             _assign(table, name.removeprefix(_PREFIX).lower().split("__"), text)
 
 
@@ -183,6 +187,12 @@ def _exactly(*kinds: type) -> Callable[[Any, Any], Any]:
     return check
 
 
+def _words(value: Any, _: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
+        raise TypeError("a list of words expected")
+    return tuple(value)
+
+
 def _secret(value: Any, _: type) -> Secret:
     if not isinstance(value, Secret):
         raise TypeError("a secret is never written here: use its environment variable or a file")
@@ -205,3 +215,4 @@ _converter.register_structure_hook(int, _exactly(int))
 _converter.register_structure_hook(float, _exactly(int, float))
 _converter.register_structure_hook(str, _exactly(str, LoadBalanceStrategy))
 _converter.register_structure_hook(Secret, _secret)
+_converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _words)

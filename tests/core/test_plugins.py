@@ -154,3 +154,13 @@ def test_a_hook_plugin_that_cannot_be_imported_is_named(install: Install) -> Non
 def test_every_entry_point_of_a_named_distribution_is_loaded(install: Install) -> None:
     install("two-hooks", "[tigercore.plugins]\nx = planted:nothing\ny = planted:Planted\n")
     assert ["Planted", "nothing"] == sorted(plugin.__name__ for plugin in load_hooks(["two-hooks"]))
+
+
+def test_a_plugin_that_is_an_object_is_known_by_its_type() -> None:
+    class Clumsy:
+        @hookimpl
+        def tigercore_filter_candidates(self) -> list[object]:
+            raise ZeroDivisionError
+
+    with pytest.raises(OperationVetoed, match=r"^Clumsy failed"):
+        Hooks([Clumsy(), Clumsy()]).filter(operation("kline"), ())

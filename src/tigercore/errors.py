@@ -179,7 +179,7 @@ class KeyUnavailable(PortError):
 
 
 class ClientError(TigerCoreError):
-    """A call to the gateway did not give an answer; `code` is the gateway's, None if it gave none."""
+    """A call to the gateway did not give an answer; `code` is the gateway's, or 401 for that HTTP status, else None."""
 
     def __init__(self, method: str, detail: str, *, code: int | None = None) -> None:
         self.method = method

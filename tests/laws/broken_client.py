@@ -1,6 +1,7 @@
 """Clients that break the laws of their port, each as named in `breaks`, and no other law."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from tigercore.errors import ClientError, NotProcessed, OutcomeUnknown, RateLimi
 from tigercore.model import Credentials, Secret, Token
 from tigercore.ports import Endpoint, GatewayRequest, NoOptions, Signer, TigerClient
 from tigercore.testing._scripted_client import ScriptedGateway, ScriptedTigerClient
-from tigercore.testing.client import TigerClientContract, a_token
+from tigercore.testing.client import Fault, TigerClientContract, a_token
 from tigercore.testing.clock import driver_context
 
 
@@ -83,6 +84,8 @@ UNKNOWN = frozenset(
         "test_a_reply_that_is_no_envelope_is_unknown",
         "test_a_reply_that_no_json_parser_should_take_is_unknown",
         "test_a_gateway_that_hangs_is_unknown_when_the_timeout_is_over",
+        "test_a_write_that_met_a_refused_token_says_so_by_its_code",
+        "test_a_surplus_reply_never_answers_the_next_call",
     }
 )
 
@@ -159,13 +162,28 @@ class TestTokensAreRefusals(Suite):
 
 class WritesAreUnauthorized(Client):
     def judged(self, error: ClientError, request: GatewayRequest, token: Token | None) -> ClientError:
-        refused = error.code == 2400 and error.detail != "something new"
+        refused = error.code in (401, 2400) and error.detail != "something new"
         return Unauthorized(error.method, error.detail, code=error.code) if refused else error
 
 
 class TestWritesAreUnauthorized(Suite):
     driver = WritesAreUnauthorized
-    breaks = frozenset({"test_a_refused_token_leaves_a_write_unknown", "test_http_401_leaves_a_write_unknown"})
+    breaks = frozenset(
+        {
+            "test_a_refused_token_leaves_a_write_unknown",
+            "test_http_401_leaves_a_write_unknown",
+            "test_a_write_that_met_a_refused_token_says_so_by_its_code",
+        }
+    )
+
+
+class UnknownWithoutCode(Client):
+    def judged(self, error: ClientError, request: GatewayRequest, token: Token | None) -> ClientError:
+        return OutcomeUnknown(error.method, error.detail) if isinstance(error, OutcomeUnknown) else error
+
+
+class TestUnknownWithoutCode(Suite):
+    driver, breaks = UnknownWithoutCode, frozenset({"test_a_write_that_met_a_refused_token_says_so_by_its_code"})
 
 
 class RefusalsAreUnknown(Client):
@@ -231,8 +249,29 @@ class TestQuietRetrier(Suite):
             "test_a_connection_closed_before_reading_is_no_answer",
             "test_a_redirect_is_unknown_and_not_followed",
             "test_a_gateway_that_hangs_is_unknown_when_the_timeout_is_over",
+            "test_a_surplus_reply_never_answers_the_next_call",
         }
     )
+
+
+class Desynchronised(Client):
+    """As a pool does that keeps a connection on which more than one reply came."""
+
+    surplus: Any = None
+
+    async def send(self, request: GatewayRequest, signer: Signer, token: Token | None) -> Any:
+        twice, before = self.inner.gateway.upcoming() is Fault.TWICE, self.surplus
+        self.surplus = {"id": 1} if twice else None
+        if twice:
+            with suppress(OutcomeUnknown):
+                await self.inner.call(request, signer, token)
+            return before or {"id": 1}
+        data = await self.inner.call(request, signer, token)
+        return before or data
+
+
+class TestDesynchronised(Suite):
+    driver, breaks = Desynchronised, frozenset({"test_a_surplus_reply_never_answers_the_next_call"})
 
 
 class Shielded(Client):
@@ -364,6 +403,7 @@ class TestWholeEnvelope(Suite):
             "test_data_that_is_json_text_is_decoded",
             "test_money_is_decimal_and_long_ids_stay_whole",
             "test_a_nested_code_of_zero_is_an_answer",
+            "test_a_surplus_reply_never_answers_the_next_call",
         }
     )
 
@@ -424,6 +464,19 @@ class TestRefusedRefresh(Suite):
     driver, breaks = RefusedRefresh, frozenset({"test_refresh_of_a_refused_token_is_unauthorized"})
 
 
+class RefusedByItsWords(Client):
+    async def refresh(self, signer: Signer, token: Token) -> Token:
+        try:
+            return await self.inner.refresh(signer, token)
+        except OutcomeUnknown as error:
+            kind = Unauthorized if "user token" in error.detail else OutcomeUnknown
+            raise kind(error.method, error.detail) from None
+
+
+class TestRefusedByItsWords(Suite):
+    driver, breaks = RefusedByItsWords, frozenset({"test_refresh_that_a_failing_server_answers_is_unknown"})
+
+
 class HopefulRefresh(Client):
     async def refresh(self, signer: Signer, token: Token) -> Token:
         try:
@@ -433,7 +486,13 @@ class HopefulRefresh(Client):
 
 
 class TestHopefulRefresh(Suite):
-    driver, breaks = HopefulRefresh, frozenset({"test_refresh_whose_reply_holds_no_token_is_unknown"})
+    driver = HopefulRefresh
+    breaks = frozenset(
+        {
+            "test_refresh_whose_reply_holds_no_token_is_unknown",
+            "test_refresh_that_a_failing_server_answers_is_unknown",
+        }
+    )
 
 
 class InvertedProbe(Client):

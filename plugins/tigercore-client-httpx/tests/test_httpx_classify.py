@@ -38,8 +38,14 @@ TABLE: list[tuple[int, int | None, str, Kind, Kind]] = [
     (200, 4000, "permission denied", Rejected, Rejected),
     (200, 77, "something new", OutcomeUnknown, OutcomeUnknown),
     (200, None, "", OutcomeUnknown, OutcomeUnknown),
-    (401, None, "", Unauthorized, OutcomeUnknown),
-    (401, 1000, "common param error", Unauthorized, OutcomeUnknown),
+    (200, 1010, "biz param error(symbol 'user token' unknown)", Rejected, Rejected),
+    (200, 1, "server error(user token service timeout)", OutcomeUnknown, OutcomeUnknown),
+    (200, 2, "network read time out: user token", OutcomeUnknown, OutcomeUnknown),
+    (200, 1200, "bad_request:exceeds the financing rate limit", Rejected, Rejected),
+    (401, 2400, "user token error(user token invalid)", Unauthorized, OutcomeUnknown),
+    (500, 1, "server error(failed to store the user token)", OutcomeUnknown, OutcomeUnknown),
+    (500, 2400, "user token error(user token invalid)", OutcomeUnknown, OutcomeUnknown),
+    (502, None, "user token", OutcomeUnknown, OutcomeUnknown),
     (403, 4000, "permission denied", OutcomeUnknown, OutcomeUnknown),
     (404, None, "", OutcomeUnknown, OutcomeUnknown),
     (307, None, "", OutcomeUnknown, OutcomeUnknown),
@@ -65,6 +71,13 @@ def test_evidence_gives_its_verdict(status: int, code: int | None, text: str, of
 def test_an_error_keeps_the_code_and_shows_only_what_may_be_shown(row: tuple[int, int | None, str, Kind, Kind]) -> None:
     error = _verdict(OperationClass.ACCOUNT_READ, *row[:3])
     assert (row[1], "shown", "some_method") == (error.code, error.detail, error.method)
+
+
+@pytest.mark.parametrize(("code", "carried"), [(None, 401), (0, 401), (1000, 401), (2400, 2400)])
+def test_http_401_says_by_its_code_that_the_token_was_refused(code: int | None, carried: int) -> None:
+    errors = [_verdict(safety, 401, code, "common param error") for safety in OperationClass]
+    assert {carried} == {error.code for error in errors}
+    assert {Unauthorized, OutcomeUnknown} == {type(error) for error in errors}
 
 
 def test_every_class_of_operation_is_judged() -> None:

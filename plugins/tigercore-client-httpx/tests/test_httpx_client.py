@@ -1,4 +1,5 @@
 import logging
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -6,10 +7,10 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tigercore.errors import NotProcessed, OutcomeUnknown, RateLimited, Unauthorized
+from tigercore.errors import ClientError, NotProcessed, OutcomeUnknown, RateLimited, Rejected, Unauthorized
 from tigercore.model import Credentials, Environment, Operation, OperationClass, OperationType, Secret, Token
 from tigercore.ports import Endpoint, GatewayRequest, Signer
-from tigercore.testing.client import Answer, Fault, SocketGateway, a_token, open_socket_gateway
+from tigercore.testing.client import Answer, Fault, Move, Raw, SocketGateway, a_token, open_socket_gateway
 from tigercore.testing.clock import driver_context
 from tigercore_client_httpx import HttpxClient, HttpxOptions
 from tigercore_client_httpx.signing import RsaSigner, load_private_key
@@ -112,12 +113,15 @@ async def test_a_limit_rests_as_long_as_the_gateway_says_or_a_window(
     assert seconds == caught.value.retry_after
 
 
-async def _signed_call(gateway: SocketGateway, credentials: Credentials, key: RSAPrivateKey, signed: str) -> object:
-    """Call with a gateway whose reply is signed over `signed`; the clock of the test stands still."""
+async def _signed_call(
+    gateway: SocketGateway, credentials: Credentials, key: RSAPrivateKey, signed: str | None, code: int = 0
+) -> object:
+    """Call with a gateway whose reply is signed over `signed`, None for not; the clock of the test stands still."""
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     gateway_signer = RsaSigner(load_private_key(credentials.private_key.reveal(), checked=False), Secret(""), None, "")
     async with HttpxClient.open(HttpxOptions(gateway_public_key=public), driver_context()) as client:
-        gateway.then(Answer({"id": 7}, sign=gateway_signer.sign(signed.encode())))
+        sign = None if signed is None else gateway_signer.sign(signed.encode())
+        gateway.then(Answer({"id": 7}, code=code, sign=sign))
         return await client.call(GatewayRequest(PLACE, {}), client.signer(credentials, gateway.endpoint), None)
 
 
@@ -132,6 +136,56 @@ async def test_a_reply_that_is_signed_over_another_time_is_unknown(
 ) -> None:
     with pytest.raises(OutcomeUnknown, match="not signed"):
         await _signed_call(gateway, credentials, key, "2026-01-05 20:00:01")
+
+
+async def test_an_answer_without_a_signature_is_unknown_where_one_is_asked_for(
+    gateway: SocketGateway, credentials: Credentials, key: RSAPrivateKey
+) -> None:
+    with pytest.raises(OutcomeUnknown, match="not signed"):
+        await _signed_call(gateway, credentials, key, None)
+
+
+async def test_a_refusal_may_come_without_a_signature(
+    gateway: SocketGateway, credentials: Credentials, key: RSAPrivateKey
+) -> None:
+    with pytest.raises(Rejected):
+        await _signed_call(gateway, credentials, key, None, code=1200)
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        Raw(b'{"code":0,"echo":"something private"} x'),
+        Raw(b'{"code":0,"data":"something private"}'),
+        Raw(b'\xff{"code":0}'),
+        Answer(code=1200, message="no"),
+        Answer({"token": "something private"}),
+        Answer(status=502),
+        *Fault,
+    ],
+)
+async def test_an_error_has_no_other_behind_it_that_could_hold_a_body_or_a_request(
+    client: HttpxClient, gateway: SocketGateway, signer: Signer, move: Move
+) -> None:
+    gateway.then(move, move)
+    with pytest.raises(ClientError) as read:
+        if isinstance(move, Answer):  # some of which only a refresh cannot use
+            await client.refresh(signer, a_token())
+        await client.call(GatewayRequest(READ, {}, timeout=0.3), signer, None)
+    assert (None, None) == (read.value.__cause__, read.value.__context__)
+
+
+async def test_an_error_of_what_was_never_sent_has_no_other_behind_it(
+    client: HttpxClient, gateway: SocketGateway, credentials: Credentials
+) -> None:
+    signer = client.signer(credentials, gateway.dead_endpoint)
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    for params in ({}, {"symbol": "\ud800"}, {"price": Decimal("NaN")}, {"symbol": object()}, deep):
+        with pytest.raises(ClientError) as caught:
+            await client.call(GatewayRequest(PLACE, params), signer, None)
+        assert (None, None) == (caught.value.__cause__, caught.value.__context__)
 
 
 async def test_a_debug_log_holds_no_secret(
@@ -159,7 +213,15 @@ async def test_a_signer_of_another_client_is_refused(client: HttpxClient) -> Non
         await client.call(GatewayRequest(READ, {}), Foreign(), None)
 
 
-@pytest.mark.parametrize("options", [{"timeout": 0.0}, {"max_connections": 0}, {"gateway_public_key": "no key"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": 0.0},
+        {"max_connections": 0},
+        {"gateway_public_key": "no key"},
+        *({"user_agent": text} for text in ("", " ", "a\nb", "a\r\nX: y", "ü", "a ", "a\x7f", "a\n")),
+    ],
+)
 def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         HttpxOptions(**options)

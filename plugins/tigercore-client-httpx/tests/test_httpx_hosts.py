@@ -1,7 +1,12 @@
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tigercore.model import Environment, License
 from tigercore.ports import Endpoint
+from tigercore_client_httpx._httpx import httpx
 from tigercore_client_httpx.hosts import gateway_url
 
 PRODUCTION, SANDBOX = Environment.PRODUCTION, Environment.SANDBOX
@@ -70,6 +75,27 @@ def test_a_sandbox_may_call_this_machine(url: str) -> None:
         "https://openapi.tigerfintech.com/gateway\r\nHost: example.com",
         "https://openapi.tigerfintech。com/gateway",
         "https://[::1/gateway",
+        "https://evil.com[v1.tigerfintech.com]/gateway",
+        "https://[v1.tigerfintech.com]/gateway",
+        "https://[fe80::1%25.tigerfintech.com]/gateway",
+        "https://[::1].tigerfintech.com/gateway",
+        "https://evil.com%2f.tigerfintech.com/gateway",
+        "https://evil.com%00.tigerfintech.com/gateway",
+        "https://evil.com;.tigerfintech.com/gateway",
+        "https://evil.com,.tigerfintech.com/gateway",
+        "https://evil.com<.tigerfintech.com/gateway",
+        "https://evil|com.tigerfintech.com/gateway",
+        "https://.tigerfintech.com/gateway",
+        "https://a..tigerfintech.com/gateway",
+        "https://a_b.tigerfintech.com/gateway",
+        "https://openapi.tigerfintech.com:/gateway",
+        "https://openapi.tigerfintech.com:0443/gateway",
+        "https://openapi.tigerfintech.com:443:443/gateway",
+        "https://openapi.tigerfintech.com/gateway?",
+        "https://openapi.tigerfintech.com/gateway#",
+        f"https://{'a' * 64}.tigerfintech.com/gateway",
+        f"https://openapi.tigerfintech.com/{'a' * 480}",
+        f"https://openapi.tigerfintech.com/{'a' * 70_000}",
         "ftp://openapi.tigerfintech.com/gateway",
         "file:///etc/passwd",
     ],
@@ -80,7 +106,20 @@ def test_anything_else_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1.example.com/", "http://example.com/", "http://0.0.0.0/", "http://[::]/"]
+    "url",
+    [
+        "http://127.0.0.1.example.com/",
+        "http://example.com/",
+        "http://0.0.0.0/",
+        "http://[::]/",
+        "http://[::1].example.com/",
+        "http://[::1]example.com/",
+        "http://example.com[::1]/",
+        "http://[::1]@example.com/",
+        "http://127.0.0.1:/",
+        "http://127.0.0.1:80:90/",
+        "http://127.0.0.1:99999/",
+    ],
 )
 def test_a_sandbox_may_call_no_other_machine(url: str) -> None:
     with pytest.raises(ValueError, match="server_url"):
@@ -96,6 +135,14 @@ def test_the_settings_may_add_hosts(url: str) -> None:
 def test_an_added_host_still_needs_https() -> None:
     with pytest.raises(ValueError, match="not https"):
         gateway_url(Endpoint(PRODUCTION, server_url="http://gateway.example.com/"), ("gateway.example.com",))
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=30), st.sampled_from(["https://{}/", "http://[::1{}", "{}"]))
+def test_no_text_whatever_is_more_than_refused(text: str, form: str) -> None:
+    for environment in Environment:
+        with suppress(ValueError):
+            url = gateway_url(Endpoint(environment, server_url=form.format(text)), ("example.com",))
+            assert httpx.URL(url).host in ("example.com", "127.0.0.1", "::1", "localhost")
 
 
 def test_the_refusal_shows_no_password_of_a_url() -> None:

@@ -37,6 +37,21 @@ def test_a_tower_of_brackets_is_refused(depth: int) -> None:
         parse(_nested(depth))
 
 
+@pytest.mark.parametrize("value", [b"{},", b"[],", b"[{}],"])
+def test_more_than_two_hundred_thousand_containers_are_refused_unread(value: bytes) -> None:
+    with pytest.raises(ValueError, match="too many"):
+        parse(b'{"code":0,"data":[' + value * 200_000 + b"0]}")
+
+
+def test_more_than_a_million_commas_are_refused_unread() -> None:
+    with pytest.raises(ValueError, match="too many"):
+        parse(b'{"code":0,"data":[' + b"0," * 1_000_000 + b"0]}")
+
+
+def test_a_hundred_thousand_rows_are_taken() -> None:
+    assert 100_000 == len(parse(b'{"code":0,"data":[' + b'{"a":1,"b":2},' * 99_999 + b"{}]}").data)
+
+
 def test_brackets_inside_text_are_no_depth() -> None:
     assert "[" * 500 == parse(json.dumps({"code": 0, "data": "[" * 500}).encode()).data
 

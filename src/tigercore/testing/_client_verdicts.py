@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
@@ -209,6 +210,13 @@ class ClientVerdicts(Contract):
             await client.call(_request(PLACE, timeout=0.3), signer, None)
         assert 1 == len(gateway.arrivals)
 
+    async def test_a_write_that_met_a_refused_token_says_so_by_its_code(
+        self, client: TigerClient, gateway: GatewayScript, signer: Signer
+    ) -> None:
+        for answer in (Answer(code=2400, message=_REFUSED_TOKEN), Answer(status=401, code=2400), Answer(status=401)):
+            for error in await _every(client, gateway, signer, answer, OutcomeUnknown, WRITES):
+                assert error.code in (401, 2400)
+
     # -- once --------------------------------------------------------------------------------------------------
 
     async def test_a_call_arrives_at_most_once_whatever_happens(
@@ -222,6 +230,15 @@ class ClientVerdicts(Contract):
             with pytest.raises(ClientError):
                 await client.call(_request(READ), signer, None)
             assert (number, move) == (len(gateway.arrivals), move)
+
+    async def test_a_surplus_reply_never_answers_the_next_call(
+        self, client: TigerClient, gateway: GatewayScript, signer: Signer
+    ) -> None:
+        for operation in (*READS, *WRITES):
+            gateway.then(Fault.TWICE, Answer({"id": 7}))
+            with suppress(OutcomeUnknown):
+                assert {"id": 1} == await client.call(_request(operation), signer, None)
+            assert {"id": 7} == await client.call(_request(operation), signer, None)
 
 
 def _request(operation: Operation, timeout: float | None = None) -> GatewayRequest:

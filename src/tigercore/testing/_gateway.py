@@ -41,13 +41,17 @@ class Raw:
 
 @final
 class Fault(Enum):
-    """Fail as the network does. All but the first leave the request read, and perhaps carried out."""
+    """Fail as the network does. All but the first leave the request read, and perhaps carried out.
+
+    TWICE sends the answer `{"id": 1}` two times in one segment, and goes on with the connection.
+    """
 
     CLOSE_BEFORE_READING = auto()
     CLOSE_AFTER_READING = auto()
     HANG = auto()
     CUT = auto()
     HUGE = auto()
+    TWICE = auto()
 
 
 Move: TypeAlias = Answer | Raw | Fault

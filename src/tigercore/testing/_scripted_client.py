@@ -31,8 +31,9 @@ from tigercore.testing.clock import driver_context
 __all__ = ["ScriptedGateway", "ScriptedTigerClient"]
 
 _TIMEOUT = 15.0
+# These facts of the protocol stand in the drivers too, on purpose: what a fake shared with them, none would prove.
 _REFUSALS = frozenset({4, 1000, 1010, 1100, 1200, 1300, 4000})
-_THROTTLES = ("rate limit", "too_many_requests", "requestrateexceedlimit")
+_THROTTLES = ("rate limit error", "too_many_requests", "requestrateexceedlimit")
 _WITH_NESTED_CODE = frozenset({"place_order", "modify_order", "cancel_order", "order_no"})
 _REFRESH, _PROBE = operation("user_token_refresh"), operation("accounts")
 
@@ -215,7 +216,8 @@ def _verdict(operation: Operation, status: int, code: int, message: str) -> Clie
     method, text = operation.method, message.lower()
     if status == 429 or code == 5 or (code in _REFUSALS and any(words in text for words in _THROTTLES)):
         return RateLimited(method, message, retry_after=60.0, code=code)
-    if status == 401 or "user token" in text:
+    if status == 401 or (status == 200 and code == 2400 and "user token" in text):
+        code = code if code == 2400 else 401
         if operation.safety.read_only or operation.safety is OperationClass.TOKEN:
             return Unauthorized(method, message, code=code)
     elif status == 200 and code in _REFUSALS:

@@ -26,7 +26,7 @@ _HUGE = 9 * 1024 * 1024
 class SocketGateway(GatewayScript):
     """Speak HTTP/1.1 on 127.0.0.1. Requests need a Content-Length; connections are kept until a fault closes them.
 
-    `headers` and `envelopes` hold what each arrival brought, for the driver's own tests.
+    `headers` and `envelopes` hold what each arrival brought, and `connections` counts, for the driver's own tests.
     """
 
     def __init__(self, port: int, dead_port: int) -> None:
@@ -34,6 +34,7 @@ class SocketGateway(GatewayScript):
         self._port, self._dead_port = port, dead_port
         self.headers: list[Mapping[str, str]] = []
         self.envelopes: list[Mapping[str, Any]] = []
+        self.connections = 0
 
     @property
     def endpoint(self) -> Endpoint:
@@ -47,6 +48,7 @@ class SocketGateway(GatewayScript):
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve one connection until either side ends it."""
+        self.connections += 1
         async with stream:
             try:
                 while not self._hangs_up() and (request := await _read(stream)):
@@ -128,8 +130,11 @@ async def _reply(stream: trio.SocketStream, move: Move) -> bool:
         return True
     if move is Fault.HANG:
         await trio.sleep_forever()
+    whole = _http(200, _envelope(Answer({"id": 1})))
+    if move is Fault.TWICE:
+        await stream.send_all(whole * 2)
+        return True
     if move is Fault.CUT:
-        whole = _http(200, _envelope(Answer({"id": 1})))
         await stream.send_all(whole[: -len(whole) // 8])
     if move is Fault.HUGE:
         await stream.send_all(_unending(_envelope(Answer("x" * _HUGE))))

@@ -181,6 +181,14 @@ class TigerClientContract(ClientVerdicts):
             with pytest.raises(Unauthorized):
                 await client.refresh(signer, a_token())
 
+    async def test_refresh_that_a_failing_server_answers_is_unknown(
+        self, client: TigerClient, gateway: GatewayScript, signer: Signer
+    ) -> None:
+        for status, code in ((500, 1), (502, 2400), (200, 1), (200, 2)):
+            gateway.then(Answer(status=status, code=code, message="server error(failed to store the user token)"))
+            with pytest.raises(OutcomeUnknown):
+                await client.refresh(signer, a_token())
+
     async def test_refresh_whose_reply_holds_no_token_is_unknown(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:

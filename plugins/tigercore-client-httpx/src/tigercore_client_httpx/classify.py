@@ -13,8 +13,8 @@ __all__ = ["Evidence", "classify"]
 
 # Only these codes say for certain that nothing was carried out.
 _REFUSALS = frozenset({4, 1000, 1010, 1100, 1200, 1300, 4000})
-_LIMITS = ("rate limit", "too_many_requests", "requestrateexceedlimit")
-_REFUSED_TOKEN = "user token"  # noqa: S105  (2400 is "crypto quote error" too, so the text decides)
+_LIMITS = ("rate limit error", "too_many_requests", "requestrateexceedlimit")
+_TOKEN_CODE, _TOKEN_WORDS = 2400, "user token"  # the code is "crypto quote error" too, so the text decides
 _TRANSIENT = "internal_error"  # the vendor's Java SDK sends again when it reads this
 
 
@@ -37,20 +37,21 @@ def classify(operation: Operation, evidence: Evidence) -> ClientError:
     evidence                                        a read, a refresh    a write
     ==============================================  ===================  =====================
     HTTP 429, code 5, a refusal that says "limit"   `RateLimited`        `RateLimited`
-    HTTP 401, "user token" in the text              `Unauthorized`       `OutcomeUnknown`
+    HTTP 401, or 200 with 2400 and "user token"     `Unauthorized`       `OutcomeUnknown`
     HTTP 200 with 4, 1000, 1010, 1100-1300, 4000    `Rejected`           `Rejected`
     anything else                                   `OutcomeUnknown`     `OutcomeUnknown`
     ==============================================  ===================  =====================
 
-    A 401 does not establish whether a write was carried out: the vendor says so.
+    A 401 does not establish whether a write was carried out: the vendor says so. An error of the second line, a write's
+    too, has the code 2400, or 401 where the gateway gave no 2400: so the token can be distrusted.
     """
     text, method, shown, code = evidence.message.lower(), operation.method, evidence.shown, evidence.code
     refused = code in _REFUSALS and _TRANSIENT not in text
     if evidence.status == 429 or (evidence.status == 200 and (code == 5 or (refused and _speaks_of_limits(text)))):
         return RateLimited(method, shown, retry_after=evidence.rest, code=code)
-    if evidence.status == 401 or _REFUSED_TOKEN in text:
+    if evidence.status == 401 or (evidence.status == 200 and code == _TOKEN_CODE and _TOKEN_WORDS in text):
         kind = Unauthorized if _may_repeat(operation) else OutcomeUnknown
-        return kind(method, shown, code=code)
+        return kind(method, shown, code=code if code == _TOKEN_CODE else 401)
     if evidence.status == 200 and refused:
         return Rejected(method, shown, code=code)
     return OutcomeUnknown(method, shown, code=code)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ssl import TLSVersion
 from typing import Any, ClassVar, final
 
 import attrs
-from attrs.validators import ge, gt
+from attrs.validators import ge, gt, matches_re
 
 from tigercore.errors import OutcomeUnknown, Rejected, Unauthorized
 from tigercore.model import Credentials, Operation, Token
@@ -25,7 +25,7 @@ from tigercore_client_httpx.signing import RsaSigner, load_private_key, load_pub
 
 __all__ = ["HttpxClient", "HttpxOptions"]
 
-_IDLE_READS, _IDLE_WRITES = 30.0, 5.0
+_IDLE = 30.0
 _WINDOW = 60.0  # budgets are counted over a rolling minute, and no Retry-After is documented (protocol 8.1, 8.4)
 _NESTED = frozenset({"place_order", "modify_order", "cancel_order", "order_no"})
 _REFUSED_KEY = ("signature", "sign check", "developer information", "public key")
@@ -43,20 +43,21 @@ class HttpxOptions:
     """The table `[client.options]` of the settings.
 
     `timeout` is in seconds and covers a whole call. `max_connections` is for reads, and once more for all else.
-    `gateway_public_key`, in base64 or PEM, makes the client check the replies' signatures (protocol 2.4).
+    `user_agent` is printable ASCII. `gateway_public_key`, in base64 or PEM, makes the client check the replies'
+    signatures (protocol 2.4): an answer that is not signed, or not by that key, is an unknown outcome.
     `allowed_hosts` adds hosts to the broker's own, as `host` or `host:port`: they are trusted with keys and tokens.
     """
 
     timeout: float = attrs.field(default=15.0, validator=gt(0))
     max_connections: int = attrs.field(default=32, validator=ge(1))
-    user_agent: str = "tigercore"
+    user_agent: str = attrs.field(default="tigercore", validator=matches_re(r"[!-~]+( [!-~]+)*"))
     gateway_public_key: str | None = attrs.field(default=None, validator=_is_public_key)
     allowed_hosts: tuple[str, ...] = ()
 
 
 @final
 class HttpxClient(TigerClient):
-    """Speak to the gateway over HTTP/1.1. Writes have connections of their own, which are never long idle."""
+    """Speak to the gateway over HTTP/1.1. What is no read has a connection of its own, for one request only."""
 
     Options: ClassVar[type] = HttpxOptions
 
@@ -65,8 +66,8 @@ class HttpxClient(TigerClient):
         quieten()
         tls = httpx.create_ssl_context(trust_env=False)
         tls.minimum_version = TLSVersion.TLSv1_2
-        self._reads = Lane(tls, options.max_connections, _IDLE_READS)
-        self._writes = Lane(tls, options.max_connections, _IDLE_WRITES)
+        self._reads = Lane(tls, options.max_connections, idle=_IDLE)
+        self._writes = Lane(tls, options.max_connections, idle=0)
         self._device = _device_id()
         key = options.gateway_public_key
         self._gateway_key = load_public_key(key) if key else None
@@ -95,10 +96,7 @@ class HttpxClient(TigerClient):
         if not isinstance(signer, RsaSigner):
             raise TypeError("the signer is another client's: make it with this client's signer()")
         asked = request.operation
-        try:
-            envelope = seal(request, signer, token, self.context.clock.now(), self._device)
-        except (ValueError, TypeError) as error:
-            raise Rejected(asked.method, f"a parameter cannot be written: {error}") from None
+        envelope = self._seal(request, signer, token)
         lane = self._reads if asked.safety.read_only else self._writes
         timeout = self.options.timeout if request.timeout is None else request.timeout
         outgoing = HttpRequest(signer.url, self._headers(asked, token), envelope.body)
@@ -108,10 +106,9 @@ class HttpxClient(TigerClient):
     async def refresh(self, signer: Signer, token: Token) -> Token:
         """Ask once for a new token; its end is read from the token itself (protocol 4A.2)."""
         data = await self.call(GatewayRequest(_REFRESH, {}), signer, token)
-        try:
+        with suppress(TypeError, KeyError, ValueError):
             return Token.parse(data["token"])
-        except (TypeError, KeyError, ValueError):
-            raise OutcomeUnknown(_REFRESH.method, "the reply holds no token, yet the old one may be dead") from None
+        raise OutcomeUnknown(_REFRESH.method, "the reply holds no token, yet the old one may be dead")
 
     async def probe(self, signer: Signer, token: Token | None) -> bool:
         """List the accounts, a read of the medium group, and say whether key and token were taken."""
@@ -124,6 +121,16 @@ class HttpxClient(TigerClient):
                 return False
             raise
         return True
+
+    # Errors of the libraries hold what they failed at, a body or a request: ours are raised after, not while, they are
+    # handled, or `__context__` would carry those along.
+
+    def _seal(self, request: GatewayRequest, signer: RsaSigner, token: Token | None) -> Envelope:
+        try:
+            return seal(request, signer, token, self.context.clock.now(), self._device)
+        except (ValueError, TypeError, RecursionError) as error:
+            fault = f"a parameter cannot be written: {error}"
+        raise Rejected(request.operation.method, fault)
 
     def _headers(self, operation: Operation, token: Token | None) -> dict[str, str]:
         headers = {
@@ -138,14 +145,9 @@ class HttpxClient(TigerClient):
         return headers
 
     def _answer(self, operation: Operation, envelope: Envelope, reply: HttpReply) -> Any:
-        try:
-            read = parse(reply.body)
-            if reply.status == 200 and read.code == 0:
-                read = attrs.evolve(read, data=decode(read.data))
-        except ValueError as error:
-            if reply.status == 200:
-                raise OutcomeUnknown(operation.method, f"the reply cannot be used: {error}") from None
-            read = Reply(None, "", None, None)
+        read = _reading(reply)
+        if isinstance(read, str):
+            raise OutcomeUnknown(operation.method, f"the reply cannot be used: {read}")
         self._check_signature(operation, envelope, read)
         code, message = _verdict(operation, read)
         if reply.status == 200 and code == 0:
@@ -154,10 +156,19 @@ class HttpxClient(TigerClient):
         raise classify(operation, Evidence(reply.status, code, message, shown, _rest(reply)))
 
     def _check_signature(self, operation: Operation, envelope: Envelope, reply: Reply) -> None:
-        if self._gateway_key is None or reply.sign is None:
+        if self._gateway_key is None or (reply.sign is None and reply.code != 0):  # refusals may come unsigned
             return
-        if not verifies(self._gateway_key, envelope.timestamp.encode(), reply.sign):
+        if reply.sign is None or not verifies(self._gateway_key, envelope.timestamp.encode(), reply.sign):
             raise OutcomeUnknown(operation.method, "the reply is not signed by the gateway: check gateway_public_key")
+
+
+def _reading(reply: HttpReply) -> Reply | str:
+    """Return what was read, or what is wrong with it; under another status than 200 anything may be read."""
+    try:
+        read = parse(reply.body)
+        return attrs.evolve(read, data=decode(read.data)) if reply.status == 200 and read.code == 0 else read
+    except ValueError as error:
+        return str(error) if reply.status == 200 else Reply(None, "", None, None)
 
 
 def _verdict(operation: Operation, reply: Reply) -> tuple[int | None, str]:

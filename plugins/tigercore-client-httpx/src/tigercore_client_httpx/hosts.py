@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
 
 from tigercore.model import Environment, License
 from tigercore.ports import Endpoint
+from tigercore_client_httpx._httpx import httpx
 
 __all__ = ["gateway_url"]
 
 _BROKER = (".tigerfintech.com", ".itigerup.com", ".tradeup.com")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_NAME = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
+_LONGEST = 512
+_ODD = frozenset(" @?#\\")
 
 
 def gateway_url(endpoint: Endpoint, allowed_hosts: Collection[str] = ()) -> str:
@@ -22,17 +27,17 @@ def gateway_url(endpoint: Endpoint, allowed_hosts: Collection[str] = ()) -> str:
 
     :raises ValueError: the URL may not be called.
     """
-    if endpoint.server_url is None:
+    text = endpoint.server_url
+    if text is None:
         return _default(endpoint)
-    try:
-        url = urlsplit(endpoint.server_url)
-        host, port = url.hostname or "", url.port
-    except ValueError:
-        raise ValueError("server_url is not a URL: write it as https://host/gateway") from None
-    if not _plain(endpoint.server_url, url):
-        raise ValueError("server_url holds a user, a query, a fragment or odd characters: write https://host/gateway")
+    url = _split(text)
+    if url is None:
+        raise ValueError(
+            "server_url is too long, or holds a user, a query, a fragment or odd characters: write https://host/gateway"
+        )
+    host, port = url.hostname or "", url.port
     if endpoint.environment is Environment.SANDBOX and host in _LOOPBACK and url.scheme in ("http", "https"):
-        return endpoint.server_url
+        return text
     if url.scheme != "https":
         raise ValueError("server_url is not https: only a sandbox account may use http, and only on this machine")
     if not _allowed(host if port in (None, 443) else f"{host}:{port}", allowed_hosts):
@@ -40,7 +45,7 @@ def gateway_url(endpoint: Endpoint, allowed_hosts: Collection[str] = ()) -> str:
             f"server_url names {host!r}, which is not a host of the broker's: "
             "if you trust it with keys and tokens, add it to allowed_hosts in the settings of the client"
         )
-    return endpoint.server_url
+    return text
 
 
 def _default(endpoint: Endpoint) -> str:
@@ -52,9 +57,20 @@ def _default(endpoint: Endpoint) -> str:
     return "https://openapi.tigerfintech.com/gateway"
 
 
-def _plain(text: str, url: SplitResult) -> bool:
-    readable = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
-    return readable and "@" not in url.netloc and "?" not in text and "#" not in text
+def _split(text: str) -> SplitResult | None:
+    """Return the parts of a URL that can be read in one way only: this reader and the HTTP library must agree."""
+    if len(text) > _LONGEST or not _ODD.isdisjoint(text) or not (text.isascii() and text.isprintable()):
+        return None
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname or "", url.port
+        same = httpx.URL(text).host == host
+    except (ValueError, httpx.InvalidURL):
+        return None
+    named = host in _LOOPBACK or _NAME.fullmatch(host)
+    shown = f"[{host}]" if ":" in host else host
+    plain = url.netloc.lower() == (shown if port is None else f"{shown}:{port}")
+    return url if same and named and plain else None
 
 
 def _allowed(host: str, allowed_hosts: Collection[str]) -> bool:

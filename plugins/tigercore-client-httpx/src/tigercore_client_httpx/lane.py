@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
 import attrs
 import trio
@@ -12,6 +12,7 @@ import trio
 from tigercore.errors import ClientError, NotProcessed, OutcomeUnknown
 from tigercore_client_httpx._httpx import httpx
 from tigercore_client_httpx.replies import LIMIT
+from tigercore_client_httpx.surplus import end, surplus
 
 __all__ = ["HttpReply", "HttpRequest", "Lane"]
 
@@ -21,7 +22,9 @@ _NEVER_LEFT = (
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
 )
+_RAISED = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
 
 
 @final
@@ -50,11 +53,14 @@ class Lane:
 
     It works on the transport below the library's client, because that has none of these to switch off.
     A limiter stands in front of the pool, so that the pool itself never queues. `idle` is how long a connection is
-    kept, in seconds: an old one may be closed by the gateway just while a request is written to it.
+    kept, in seconds. At 0 each request has one of its own: on a kept one the gateway may hang up just while a request
+    is written to it, or may have sent a reply too many, which would answer the next request.
     """
 
     def __init__(self, context: ssl.SSLContext, connections: int, idle: float) -> None:
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=idle)
+        self._kept = idle > 0
+        kept = connections if self._kept else 0
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=kept, keepalive_expiry=idle)
         self._transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits, retries=0)
         self._limiter = trio.CapacityLimiter(connections)
 
@@ -82,24 +88,36 @@ class Lane:
                 # A handshake that runs out of time is closed by the library; one that is cancelled is left to the
                 # garbage collector. So the handshake gets less time than the whole.
                 extensions = {"trace": trace, "timeout": {"connect": seconds / 2}}
-                request = httpx.Request(
-                    "POST", sent.url, headers=sent.headers, content=sent.body, extensions=extensions
-                )
-                request.stream = _Once(sent.body)
-                return await self._exchange(method, request)
+                return await self._exchange(method, sent, extensions)
         if left:
             raise OutcomeUnknown(method, f"no reply within {seconds:g} s")
         raise NotProcessed(method, f"no connection within {seconds:g} s; nothing was sent")
 
-    async def _exchange(self, method: str, request: httpx.Request) -> HttpReply:
+    async def _exchange(self, method: str, sent: HttpRequest, extensions: Mapping[str, Any]) -> HttpReply:
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await self._transport.handle_async_request(self._request(sent, extensions))
             try:
-                body = await _read(method, response)
+                return await self._whole(method, response)
             finally:
                 await response.aclose()
-        except httpx.TransportError as error:
-            raise _verdict(method, error) from None  # the library's error holds the request with its headers
+        except _RAISED as error:
+            verdict = _verdict(method, error)
+        raise verdict  # out here, because the library's error knows the request with its headers
+
+    def _request(self, sent: HttpRequest, extensions: Mapping[str, Any]) -> httpx.Request:
+        headers = sent.headers if self._kept else {**sent.headers, "Connection": "close"}
+        request = httpx.Request("POST", sent.url, headers=headers, content=sent.body, extensions=dict(extensions))
+        request.stream = _Once(sent.body)
+        return request
+
+    async def _whole(self, method: str, response: httpx.Response) -> HttpReply:
+        body = await _read(method, response)
+        if self._kept:
+            more = surplus(response)
+            if more is not False:
+                end(response)
+            if more:
+                raise OutcomeUnknown(method, "more came back than one reply, so none of it can be trusted")
         return HttpReply(response.status_code, response.headers, body)
 
 
@@ -124,7 +142,8 @@ async def _read(method: str, response: httpx.Response) -> bytes:
         raise OutcomeUnknown(method, "the reply is compressed, which was not asked for")
     body = bytearray()
     with trio.CancelScope() as scope:  # leaving the loop would leave the library's generators open
-        async for chunk in response.aiter_raw():
+        stream = cast(httpx.AsyncByteStream, response.stream)  # aiter_raw would let go of the connection at its end
+        async for chunk in stream:
             body += chunk
             if len(body) > LIMIT:
                 scope.cancel()
@@ -133,6 +152,6 @@ async def _read(method: str, response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _verdict(method: str, error: httpx.TransportError) -> ClientError:
+def _verdict(method: str, error: Exception) -> ClientError:
     kind = NotProcessed if isinstance(error, _NEVER_LEFT) else OutcomeUnknown
     return kind(method, f"no reply: {type(error).__name__}")

@@ -109,7 +109,10 @@ def _account(row: AccountRow, **fields: Any) -> AccountRow:
 
 
 class TestInventsAKeyRing(Broken):
-    breaks = _laws("test_a_new_store_is_empty test_a_stale_change_leaves_nothing_of_its_neighbours")
+    breaks = _laws(
+        "test_a_new_store_is_empty test_a_stale_change_leaves_nothing_of_its_neighbours "
+        "test_a_key_ring_with_two_keys_of_one_version_is_refused"
+    )
 
     class Driver(Right):
         async def key_ring(self) -> KeyRing | None:
@@ -246,6 +249,7 @@ class TestLetsTheLastWriterWin(Broken):
 class TestWritesByHalves(Broken):
     breaks = _laws(
         "test_a_stale_change_leaves_nothing_of_its_neighbours "
+        "test_a_key_ring_with_two_keys_of_one_version_is_refused "
         "test_a_batch_that_is_cancelled_is_there_as_a_whole_or_not_at_all"
     )
 
@@ -300,6 +304,19 @@ class TestRemovesTheLogsToo(Broken):
         async def token_attempts(self, *args: Any, **kwargs: Any) -> list[TokenAttempt]:
             found = await self.inner.token_attempts(*args, **kwargs)
             return [] if self.removed else found
+
+
+class TestTakesTheLastOfTwoKeys(Broken):
+    breaks = _laws("test_a_key_ring_with_two_keys_of_one_version_is_refused")
+
+    class Driver(Right):
+        async def apply(self, changes: Sequence[Change]) -> int:
+            return await self.inner.apply([self._distinct(change) for change in changes])
+
+        def _distinct(self, change: Change) -> Change:
+            if isinstance(change, Put) and isinstance(change.row, KeyRing):
+                return Put(attrs.evolve(change.row, keys=tuple({key.version: key for key in change.row.keys}.values())))
+            return change
 
 
 # -- which rows come ---------------------------------------------------------------------------------------
@@ -563,6 +580,19 @@ class TestAnswersFromNothingWhenTheBackendIsGone(Broken):
                 return await self.inner.audit(after=after, limit=limit)
             except StoreUnavailable:
                 return []
+
+
+class TestTrimsWhatItCannotHold(Broken):
+    breaks = _laws("test_a_value_is_held_as_it_is_or_refused")
+
+    class Driver(Right):
+        async def apply(self, changes: Sequence[Change]) -> int:
+            return await self.inner.apply([self._trimmed(change) for change in changes])
+
+        def _trimmed(self, change: Change) -> Change:
+            if isinstance(change, Put) and isinstance(change.row, AccountRow):
+                return Put(_account(change.row, error_count=min(change.row.account.error_count, 2**63 - 1)))
+            return change
 
 
 class TestRewritesWhatWasSealed(Broken):

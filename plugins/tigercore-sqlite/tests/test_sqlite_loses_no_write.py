@@ -1,5 +1,8 @@
+import sqlite3
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import attrs
 import trio
@@ -11,6 +14,7 @@ from tigercore.ports import AccountRow, AccountStore, Put, Record
 from tigercore.testing._store_samples import account_row, audit_entry, token_row
 from tigercore.testing.clock import driver_context
 from tigercore_sqlite import SqliteOptions, SqliteStore
+from tigercore_sqlite.engine import data_version, watch_runner
 
 ROUNDS = 20
 
@@ -116,6 +120,50 @@ async def test_a_batch_that_is_cancelled_at_any_statement_leaves_nothing(options
             statement += 1
         assert 7 == statement  # BEGIN, the revision, three rows and the commit were each cancelled once
         assert 1 == len(await store.accounts())
+
+
+@contextmanager
+def _locked(options: SqliteOptions) -> Iterator[None]:
+    """Be another program that holds the writer's lock."""
+    with closing(sqlite3.connect(options.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+async def test_a_write_that_waits_for_another_process_can_be_cancelled(options: SqliteOptions) -> None:
+    async with SqliteStore.open(options, driver_context()) as store:
+        began = trio.current_time()
+        with _locked(options), trio.move_on_after(0.2) as waited:
+            await store.apply([Put(account_row())])
+        assert waited.cancelled_caught
+        assert trio.current_time() - began < 1.0
+        assert ([], 0) == (await store.accounts(), await store.wait_for_change(-1))
+
+
+async def test_a_write_waits_until_another_process_is_done(options: SqliteOptions) -> None:
+    async with SqliteStore.open(options, driver_context()) as store, trio.open_nursery() as nursery:
+        with _locked(options):
+            nursery.start_soon(store.apply, [Put(account_row())])
+            with trio.move_on_after(0.4):
+                await store.wait_for_change(0)
+            assert [] == await store.accounts()
+        assert 1 == await store.wait_for_change(0)
+
+
+async def test_looking_for_a_change_waits_until_others_can_read_again(options: SqliteOptions) -> None:
+    seen: list[int] = []
+
+    async def look() -> None:
+        seen.append(await runner.read(data_version))
+
+    async with watch_runner(options.file) as runner, trio.open_nursery() as nursery:
+        with closing(sqlite3.connect(options.path, isolation_level=None)) as other:
+            other.executescript("PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE")
+            nursery.start_soon(look)
+            with trio.move_on_after(0.4):
+                await trio.sleep_forever()
+            assert [] == seen
+    assert 1 == len(seen)
 
 
 async def test_who_waits_can_be_cancelled_at_once(options: SqliteOptions) -> None:

@@ -62,18 +62,48 @@ async def test_a_migrated_schema_is_the_one_of_the_models(options: SqliteOptions
     [
         ("DROP INDEX tc_account_account_number", "missing index tc_account_account_number"),
         ("DROP TABLE tc_audit", "missing table tc_audit"),
-        ("ALTER TABLE tc_account ADD COLUMN colour TEXT", "not ours: column tc_account.colour"),
-        ("ALTER TABLE tc_token DROP COLUMN owner", "missing column tc_token.owner"),
+        ("ALTER TABLE tc_account ADD COLUMN colour TEXT", "tc_account has too much: colour TEXT"),
+        ("ALTER TABLE tc_token DROP COLUMN owner", "tc_token lacks: owner TEXT"),
         ("CREATE TABLE tc_other (id INTEGER)", "not ours: table tc_other"),
         (
-            "DROP TABLE tc_meta; CREATE TABLE tc_meta (slot INTEGER PRIMARY KEY NOT NULL, revision BIGINT NOT NULL)",
-            "missing check tc_meta.tc_meta_slot_one",
+            "DROP TABLE tc_meta; CREATE TABLE tc_meta (slot INTEGER NOT NULL, revision BIGINT NOT NULL, "
+            "CONSTRAINT tc_meta_slot_one CHECK (slot = 1)); INSERT INTO tc_meta VALUES (1, 0)",
+            "tc_meta lacks: PRIMARY KEY (slot)",
+        ),
+        ("DELETE FROM tc_meta", "missing row of tc_meta, which counts revisions"),
+        ("CREATE TRIGGER x AFTER INSERT ON tc_audit BEGIN DELETE FROM tc_audit; END", "not ours: trigger x"),
+        (
+            "DROP INDEX tc_token_due; CREATE INDEX tc_token_due ON tc_token (state)",
+            "tc_token_due is: CREATE INDEX tc_token_due ON tc_token (state); "
+            "it has to be: CREATE INDEX tc_token_due ON tc_token (state, next_at)",
         ),
     ],
 )
 async def test_check_names_what_differs(options: SqliteOptions, change: str, expected: str) -> None:
     _execute(options, change)
     assert [expected] == await SqliteStore.schema(options).check()
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new"),
+    [
+        ("tc_account", "'GLOBAL'", "'NONE'"),
+        ("tc_account", "developer TEXT NOT NULL", "developer TEXT"),
+        ("tc_account_one_default_data", "WHERE is_default_data", "WHERE error_count < 0"),
+        ("tc_audit", " AUTOINCREMENT", ""),
+        ("tc_meta", "slot = 1", "slot > 0"),
+        ("tc_token", " ON DELETE CASCADE", ""),
+    ],
+)
+async def test_check_reads_what_alembic_does_not(options: SqliteOptions, table: str, old: str, new: str) -> None:
+    connection = sqlite3.connect(options.path, isolation_level=None)
+    connection.execute("PRAGMA writable_schema=ON")
+    change = "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = ? AND instr(sql, ?) > 0"
+    assert 1 == connection.execute(change, (old, new, table, old)).rowcount
+    connection.close()
+    found = await SqliteStore.schema(options).check()
+    assert [True] * len(found) == [each.startswith(table) for each in found]
+    assert found
 
 
 async def test_check_leaves_the_tables_of_others_alone(options: SqliteOptions) -> None:

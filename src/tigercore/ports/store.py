@@ -113,11 +113,14 @@ class AuditLine:
 @final
 @attrs.frozen
 class SchemaStatus:
-    """The schema that a store has and the one that this program needs, by revision name; None means: empty."""
+    """The schema that a store has and the one that this program needs, by revision name; None means: empty.
+
+    `previous` is what a rollback would leave."""
 
     current: str | None
     head: str
     pending: tuple[str, ...] = ()
+    previous: str | None = None
 
 
 class Schema(ABC):
@@ -153,7 +156,8 @@ class Schema(ABC):
 
 
 class AccountStore(Driver):
-    """Keep accounts, tokens, keys and the audit log. All methods raise `StoreUnavailable` if the backend is gone.
+    """Keep accounts, tokens, keys and the audit log. All methods raise `StoreUnavailable` if the backend is gone, or
+    cannot hold a value that was given; nothing is written then.
 
     Opening a store whose schema is not the head revision raises `StoreUnavailable`, which names the command to run.
     """
@@ -173,6 +177,7 @@ class AccountStore(Driver):
 
         :raises StaleVersion: a row is not at the version that a change has read, a new row is there already, or one
             of these rules is broken.
+        :raises ValueError: a key ring has two keys of one version; nothing was written.
         """
 
     @abstractmethod

@@ -86,6 +86,8 @@ class _Tables:
         self.tokens.pop(change.id, None)
 
     def _put_ring(self, ring: KeyRing) -> None:
+        if len({key.version for key in ring.keys}) < len(ring.keys):
+            raise ValueError(f"key ring {ring.id} has two keys of one version")
         _require(self.ring, ring.version)
         if self.ring and self.ring.id != ring.id:
             raise StaleVersion(f"key ring {ring.id}: the store has another one")

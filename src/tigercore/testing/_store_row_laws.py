@@ -85,6 +85,11 @@ class RowLaws(StoreLaws):
         await store.apply([Put(grown)])
         assert attrs.evolve(grown, version=2) == await store.key_ring()
 
+    async def test_a_key_ring_with_two_keys_of_one_version_is_refused(self, store: AccountStore) -> None:
+        with pytest.raises(ValueError, match="version"):
+            await store.apply([Record(audit_entry()), Put(key_ring(keys=(key(1), key(2), key(2))))])
+        assert (None, []) == (await store.key_ring(), await store.audit())
+
     async def test_there_is_one_key_ring(self, store: AccountStore) -> None:
         await store.apply([Put(key_ring())])
         await _stale(store, Put(key_ring()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import trio
@@ -114,6 +115,21 @@ class SafetyLaws(StoreLaws):
                 except StoreUnavailable:
                     continue
             pytest.fail(f"{name} answered although the backend is gone")
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{"error_count": 2**63}, {"description": "\ud800"}, {"description": "\x00"}],
+        ids=["2**63", "half a surrogate pair", "NUL"],
+    )
+    async def test_a_value_is_held_as_it_is_or_refused(self, store: AccountStore, fields: dict[str, Any]) -> None:
+        row = account_row(**fields)
+        try:
+            await store.apply([Record(audit_entry()), Put(row)])
+        except StoreUnavailable:
+            assert (0, 0, 0, 0) == await _seen(store)
+        else:
+            found = (await store.accounts())[0].account
+            assert fields == {name: getattr(found, name) for name in fields}
 
     async def test_no_log_shows_what_was_given(self, store: AccountStore, caplog: pytest.LogCaptureFixture) -> None:
         row = account_row(sealed=b"sealed-canary", account_number="87654321")

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from tigercore.errors import StaleVersion
 from tigercore.model import AuditEntry, KeyRing
 from tigercore.ports import AccountRow, Change, Put, Record, Remove, TokenAttempt, TokenRow
+from tigercore_sql.faults import is_taken
 from tigercore_sql.rows import (
     Values,
     account_values,
@@ -41,6 +42,7 @@ def apply_batch(connection: Connection, changes: Sequence[Change]) -> int:
     that revisions and audit numbers appear in their order.
 
     :raises StaleVersion: a change does not fit what stands; the caller rolls back.
+    :raises ValueError: a key ring has two keys of one version.
     """
     revision: int = connection.execute(_NEXT_REVISION).scalar_one()
     for change in changes:
@@ -68,7 +70,9 @@ def _carry_out(connection: Connection, change: Change) -> None:
 def _put(connection: Connection, table: Table, row: AccountRow | TokenRow | KeyRing, values: Values) -> None:
     try:
         written = _write(connection, table, row, values)
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_taken(error):  # a CHECK, say: reading again would not help
+            raise
         written = False  # said below, without the driver's error: it knows the values
     if not written:
         raise StaleVersion(
@@ -85,6 +89,8 @@ def _write(connection: Connection, table: Table, row: AccountRow | TokenRow | Ke
 
 
 def _put_keys(connection: Connection, ring: KeyRing) -> None:
+    if len({key.version for key in ring.keys}) < len(ring.keys):
+        raise ValueError(f"key ring {ring.id} has two keys of one version")
     connection.execute(_DROP_KEYS, {"read_id": ring.id})
     if ring.keys:
         connection.execute(insert(KEK), [key_values(ring, key) for key in ring.keys])

@@ -18,7 +18,7 @@ def schema_status(connection: Connection) -> SchemaStatus:
     """Tell the revision of the schema, and which ones it lacks."""
     current = _current(connection)
     known = REVISIONS.index(current) + 1 if current in REVISIONS else 0 if current is None else len(REVISIONS)
-    return SchemaStatus(current, REVISIONS[-1], REVISIONS[known:])
+    return SchemaStatus(current, REVISIONS[-1], REVISIONS[known:], REVISIONS[known - 2] if known > 1 else None)
 
 
 def require_known(status: SchemaStatus) -> SchemaStatus:

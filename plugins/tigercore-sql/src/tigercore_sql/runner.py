@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from tigercore.errors import StoreUnavailable
+from tigercore_sql.faults import described
 
 T = TypeVar("T")
 
@@ -71,14 +72,10 @@ class Runner:
         try:
             return carry_out(work)
         except SQLAlchemyError as error:
-            fault = self._fault(error)
-        raise fault  # out here, so that the driver's error with its parameters is not chained to ours
-
-    def _fault(self, error: SQLAlchemyError) -> StoreUnavailable:
-        cause = getattr(error, "orig", None) or error
-        code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
-        what = type(cause).__name__ + (f" {code}" if code else "")
-        return StoreUnavailable(f"{self._name} failed: {what}; see what stands there: tigercore db status")
+            fault = f"{self._name} failed: {described(error)}; see what stands there: tigercore db status"
+        except (OverflowError, UnicodeEncodeError) as error:  # of the driver, before the database saw the value
+            fault = f"{self._name} cannot hold a value that was given: {type(error).__name__}; nothing was written"
+        raise StoreUnavailable(fault)  # out here, so that the driver's error with its values is not chained to ours
 
 
 def _stop_when_cancelled(engine: Engine) -> None:

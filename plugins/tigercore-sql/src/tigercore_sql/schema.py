@@ -6,19 +6,24 @@ import io
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, final
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, inspect
+from sqlalchemy import CheckConstraint, Connection, create_engine, func, inspect, select
 
 from tigercore.errors import StoreUnavailable
 from tigercore.ports import Schema, SchemaStatus
 from tigercore_sql.revision import require_known, schema_status
 from tigercore_sql.runner import Runner
-from tigercore_sql.tables import METADATA, VERSION_TABLE
+from tigercore_sql.sqlite_master import Master, kept_whole, master_differences, read_master
+from tigercore_sql.tables import META, METADATA, VERSION_TABLE
+
+SCRIPTS = "tigercore_sql:migrations"
+"""Where alembic finds the migrations."""
 
 logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells every step; the operator hears the outcome
 
@@ -29,10 +34,11 @@ _ALEMBIC = threading.Lock()  # its commands keep their context in globals
 class SqlSchema(Schema):
     """Look at and move the schema of a database. Each move is one transaction.
 
-    `connect` returns a new runner; it is given True if it may create the database.
+    `connect` opens a new runner; it is given True if it may create the database. On SQLite its connections do not
+    enforce foreign keys: a table that is rebuilt is dropped first, and would take its dependants with it.
     """
 
-    def __init__(self, connect: Callable[[bool], Runner]) -> None:
+    def __init__(self, connect: Callable[[bool], AbstractAsyncContextManager[Runner]]) -> None:
         self._connect = connect
 
     async def status(self) -> SchemaStatus:
@@ -65,7 +71,7 @@ class SqlSchema(Schema):
 def upgrade(connection: Connection) -> SchemaStatus:
     """Bring the schema to the head revision in the transaction of this connection."""
     if require_known(schema_status(connection)).pending:
-        with _ALEMBIC:
+        with _moving(connection):
             command.upgrade(_config(connection), "head")
     return schema_status(connection)
 
@@ -77,15 +83,49 @@ def downgrade(connection: Connection) -> SchemaStatus:
     """
     if require_known(schema_status(connection)).current is None:
         raise StoreUnavailable("the store is empty: there is no revision to take back")
-    with _ALEMBIC:
+    with _moving(connection):
         command.downgrade(_config(connection), "-1")
     return schema_status(connection)
 
 
 def differences(connection: Connection) -> list[str]:
     """Name what the database lacks or has too much, in words."""
-    found = MigrationContext.configure(connection, opts=_OPTIONS)
-    return [*map(_words, _flat(compare_metadata(found, METADATA))), *_missing_checks(connection)]
+    if connection.dialect.name == "sqlite":
+        found = [*master_differences(read_master(connection), _migrated())]
+    else:
+        found = [*_compared(connection), *_missing_checks(connection)]
+    return [*found, *_missing_row(connection)]
+
+
+@contextmanager
+def _moving(connection: Connection) -> Iterator[None]:
+    with _ALEMBIC:
+        if connection.dialect.name != "sqlite":
+            yield
+            return
+        with kept_whole(connection):
+            yield
+
+
+def _migrated() -> Master:
+    """Return what the migrations make of a new SQLite database."""
+    engine = create_engine("sqlite://")
+    try:
+        with engine.begin() as connection:
+            upgrade(connection)
+            return read_master(connection)
+    finally:
+        engine.dispose()
+
+
+def _missing_row(connection: Connection) -> Iterator[str]:
+    if inspect(connection).has_table(META.name) and connection.scalar(select(func.count()).select_from(META)) != 1:
+        yield f"missing row of {META.name}, which counts revisions"
+
+
+def _compared(connection: Connection) -> Iterator[str]:
+    context = MigrationContext.configure(connection, opts=_OPTIONS)
+    return map(_words, _flat(compare_metadata(context, METADATA)))
 
 
 def _ours(name: str | None, kind: str, parents: Any) -> bool:
@@ -97,7 +137,7 @@ _OPTIONS: dict[str, Any] = {"version_table": VERSION_TABLE, "include_name": _our
 
 def _config(connection: Connection) -> Config:
     config = Config(stdout=io.StringIO())
-    config.set_main_option("script_location", "tigercore_sql:migrations")
+    config.set_main_option("script_location", SCRIPTS)
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from tigercore.errors import StoreUnavailable
 
 _OTHERS = 0o077
+
+
+def is_there(path: Path) -> bool:
+    """Say whether there is anything of this name, a link to nowhere too."""
+    return os.path.lexists(path)
 
 
 def create_private(path: Path) -> None:
@@ -27,20 +33,22 @@ def create_private(path: Path) -> None:
 
 
 def require_private(path: Path) -> None:
-    """Pass if the database and what SQLite keeps beside it are regular files that only their owner may open.
+    """Pass if the database and what SQLite keeps beside it are regular files of this user that nobody else may open.
 
     :raises StoreUnavailable: they are not, or there is no database; the message names the command to run.
     """
-    if not os.path.lexists(path):
+    if not is_there(path):
         raise StoreUnavailable(f"there is no database at {path}: run: tigercore db migrate")
-    for each in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-        if os.path.lexists(each):
-            _require_private(each)
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):  # SQLite removes them when the last connection closes
+            _require_private(path.with_name(path.name + suffix))
 
 
 def _require_private(path: Path) -> None:
-    mode = path.lstat().st_mode
-    if not stat.S_ISREG(mode):
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
         raise StoreUnavailable(f"{path} is not a regular file: name the file itself, not a link to it")
-    if mode & _OTHERS:
+    if found.st_uid != os.geteuid():
+        raise StoreUnavailable(f"{path} belongs to user {found.st_uid}, not to {os.geteuid()}: run as its owner")
+    if found.st_mode & _OTHERS:
         raise StoreUnavailable(f"{path} may be opened by others: run: chmod 600 {path}")

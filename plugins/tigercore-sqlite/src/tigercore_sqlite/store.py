@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
 import attrs
-from sqlalchemy import BigInteger, ColumnElement, Connection, literal_column
+from sqlalchemy import BigInteger, ColumnElement, Connection, inspect, literal_column
 
+from tigercore.errors import StoreUnavailable
 from tigercore.ports import DriverContext, Schema
-from tigercore_sql import Runner, SqlAccountStore, require_head
-from tigercore_sqlite.engine import file_runner, memory_runner, watch_runner
-from tigercore_sqlite.files import create_private, require_private
+from tigercore_sql import VERSION_TABLE, Runner, SqlAccountStore, require_head
+from tigercore_sqlite.engine import data_version, file_runner, keep_wal, memory_runner, schema_runner, watch_runner
+from tigercore_sqlite.files import create_private, is_there, require_private
+from tigercore_sqlite.patience import patiently
 
 MEMORY = ":memory:"
 
@@ -56,7 +58,7 @@ class SqliteStore(SqlAccountStore):
 
     @classmethod
     def schema(cls, options: SqliteOptions) -> Schema:
-        """Return the operator's view of the file; looking at one that is not there does not create it."""
+        """Return the operator's view of the file; looking at it changes nothing, and does not create it."""
         from tigercore_sql.schema import SqlSchema  # alembic is heavy, and only the operator needs it
 
         return SqlSchema(lambda create: _schema_runner(options, create))
@@ -74,11 +76,13 @@ class SqliteStore(SqlAccountStore):
                 await runner.write(_make_tables)
             await runner.read(require_head)
             watch = None if options.in_memory else await stack.enter_async_context(watch_runner(options.file))
+            if watch:
+                await watch.read(keep_wal)  # after `require_head`: the file is ours
             yield cls(options, context, runner, watch)
 
     async def pulse(self) -> int:
         """Return what changes when another connection has written; nobody else can write to memory."""
-        return await self._watch.read(_data_version) if self._watch else 0
+        return await self._watch.read(data_version) if self._watch else 0
 
 
 def _runner(options: SqliteOptions) -> Runner:
@@ -88,19 +92,34 @@ def _runner(options: SqliteOptions) -> Runner:
     return file_runner(options.file)
 
 
-def _schema_runner(options: SqliteOptions, create: bool) -> Runner:
-    if options.in_memory or not (create or options.file.exists()):
-        return memory_runner()  # as empty as a file that is not there
-    create_private(options.file)
-    return _runner(options)
+@asynccontextmanager
+async def _schema_runner(options: SqliteOptions, create: bool) -> AsyncIterator[Runner]:
+    if options.in_memory or not (create or is_there(options.file)):
+        async with memory_runner() as nothing:  # as empty as a file that is not there
+            yield nothing
+        return
+    if create:
+        await _claim_file(options.file)
+    require_private(options.file)
+    async with schema_runner(options.file) as runner:
+        yield runner
+
+
+async def _claim_file(path: Path) -> None:
+    create_private(path)
+    require_private(path)
+    async with watch_runner(path) as runner:
+        await runner.read(lambda connection: _require_ours(connection, path))
+        await runner.read(keep_wal)
+
+
+def _require_ours(connection: Connection, path: Path) -> None:
+    tables = patiently(lambda: inspect(connection).get_table_names())
+    if tables and VERSION_TABLE not in tables:
+        raise StoreUnavailable(f"{path} is another program's: it has tables, and no {VERSION_TABLE}; name another file")
 
 
 def _make_tables(connection: Connection) -> Any:
     from tigercore_sql.schema import upgrade
 
     return upgrade(connection)
-
-
-def _data_version(connection: Connection) -> int:
-    version: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-    return version

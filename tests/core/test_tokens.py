@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ from tigercore import (
 )
 from tigercore.ports import Put
 from tigercore.testing._gateway import token_text
+from tigercore.testing._scripted_client import ScriptedTigerClient
 
 DAYS = 15
 METHOD = "user_token_refresh"
@@ -363,6 +365,34 @@ async def test_when_the_account_that_falls_due_is_deleted_its_sibling_does(
 
 # -- what a hostile day brings ---------------------------------------------------------------------------------
 
+Happening = Callable[[], Awaitable[object]]
+
+
+async def nothing() -> None:
+    return None
+
+
+class Eventful:
+    """The scripted client, but for what happens before the gateway refreshes a token and after it has."""
+
+    def __init__(self, client: ScriptedTigerClient, before: Happening = nothing, after: Happening = nothing) -> None:
+        self._client = client
+        self._before = before
+        self._after = after
+
+    async def refresh(self, *args: Any) -> Any:
+        await self._before()
+        fresh = await self._client.refresh(*args)
+        await self._after()
+        return fresh
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def interpose(world: World, tiger: Tigercore, before: Happening = nothing, after: Happening = nothing) -> None:
+    tiger.tokens._refresher._client = Eventful(world.client, before, after)  # type: ignore[assignment]
+
 
 async def test_a_lost_refresh_is_not_sent_again_at_once(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
     world.client.fail(None, METHOD, OutcomeUnknown(METHOD, "timeout"))
@@ -386,23 +416,15 @@ async def test_a_new_token_outlives_an_outage_of_the_store(
 ) -> None:
     world.client.answer(METHOD, minted(world))
 
-    class Breaking:
-        """Break the store while the gateway answers, and mend it a second later."""
+    async def break_for_a_second() -> None:
+        world.backend.broken = True
+        tiger.tokens._nursery.start_soon(mend)
 
-        async def refresh(self, *args: Any) -> Any:
-            world.backend.broken = True
-            fresh = await type(world.client).refresh(world.client, *args)
-            tiger.tokens._nursery.start_soon(self.mend)
-            return fresh
+    async def mend() -> None:
+        await trio.sleep(1)
+        world.backend.broken = False
 
-        async def mend(self) -> None:
-            await trio.sleep(1)
-            world.backend.broken = False
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(world.client, name)
-
-    tiger.tokens._refresher._client = Breaking()  # type: ignore[assignment]
+    interpose(world, tiger, before=break_for_a_second)
     assert (True, None) == await tiger.tokens.refresh_token(holder)
     async with world.open() as again:
         token = await again.tokens.token_for(holder)
@@ -415,15 +437,10 @@ async def test_a_new_token_serves_this_process_even_if_it_cannot_be_stored(
 ) -> None:
     world.client.answer(METHOD, minted(world))
 
-    class Breaking:
-        async def refresh(self, *args: Any) -> Any:
-            world.backend.broken = True
-            return await type(world.client).refresh(world.client, *args)
+    async def break_for_good() -> None:
+        world.backend.broken = True
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(world.client, name)
-
-    tiger.tokens._refresher._client = Breaking()  # type: ignore[assignment]
+    interpose(world, tiger, before=break_for_good)
     result = await tiger.tokens.refresh_token(holder)
     assert "could not be stored" in (result.error or "")
     token = await tiger.tokens.token_for(holder)
@@ -436,16 +453,11 @@ async def test_a_new_token_is_kept_when_another_process_wrote_the_row_meanwhile(
 ) -> None:
     world.client.answer(METHOD, minted(world))
 
-    class Meddling:
-        async def refresh(self, *args: Any) -> Any:
-            row = (await world.store.token_rows([holder.id]))[0]
-            await world.store.apply([Put(attrs.evolve(row, failures=7))])
-            return await type(world.client).refresh(world.client, *args)
+    async def meddle() -> None:
+        row = (await world.store.token_rows([holder.id]))[0]
+        await world.store.apply([Put(attrs.evolve(row, failures=7))])
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(world.client, name)
-
-    tiger.tokens._refresher._client = Meddling()  # type: ignore[assignment]
+    interpose(world, tiger, before=meddle)
     assert (True, None) == await tiger.tokens.refresh_token(holder)
 
 
@@ -482,16 +494,7 @@ async def test_an_older_token_never_replaces_a_newer_one(world: World, tiger: Ti
     brought = token_text(world.clock.now() + timedelta(hours=1))
     world.client.answer(METHOD, minted(world))
 
-    class Overtaken:
-        async def refresh(self, *args: Any) -> Any:
-            fresh = await type(world.client).refresh(world.client, *args)
-            await tiger.accounts.update_tokens(holder.id, brought)
-            return fresh
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(world.client, name)
-
-    tiger.tokens._refresher._client = Overtaken()  # type: ignore[assignment]
+    interpose(world, tiger, after=lambda: tiger.accounts.update_tokens(holder.id, brought))
     await tiger.tokens.refresh_token(holder)
     token = await tiger.tokens.token_for(holder)
     assert token is not None
@@ -501,15 +504,7 @@ async def test_an_older_token_never_replaces_a_newer_one(world: World, tiger: Ti
 async def test_deleting_an_account_in_the_midst_of_its_refresh_harms_nobody(
     world: World, tiger: Tigercore, holder: TigerAccount
 ) -> None:
-    class Deleting:
-        async def refresh(self, *args: Any) -> Any:
-            await tiger.accounts.delete_account(holder.id)
-            return await type(world.client).refresh(world.client, *args)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(world.client, name)
-
-    tiger.tokens._refresher._client = Deleting()  # type: ignore[assignment]
+    interpose(world, tiger, before=lambda: tiger.accounts.delete_account(holder.id))
     await tiger.tokens.refresh_token(holder)
     assert [] == await tiger.accounts.list_accounts()
 

@@ -1,0 +1,89 @@
+"""What the account stores that are wrong on purpose have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+import attrs
+import pytest
+
+from tigercore.model import KeyRing
+from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, DriverContext, Schema, TokenAttempt, TokenRow
+from tigercore.testing.clock import driver_context
+from tigercore.testing.store import DurableStoreContract, MemoryAccountStore, MemoryBackend, MemoryOptions, StoreMaker
+
+
+def laws(names: str) -> frozenset[str]:
+    """Return the names of laws, which are given in one line."""
+    return frozenset(names.split())
+
+
+def changed(row: AccountRow, **fields: Any) -> AccountRow:
+    """Return a row whose account has other fields."""
+    return attrs.evolve(row, account=attrs.evolve(row.account, **fields))
+
+
+class Right(AccountStore):
+    """All of a memory store, to be broken in one place."""
+
+    def __init__(self, options: Any, context: DriverContext) -> None:
+        super().__init__(options, context)
+        self.inner = MemoryAccountStore(options, context)
+
+    @classmethod
+    def schema(cls, options: Any) -> Schema:
+        return MemoryAccountStore.schema(options)
+
+    async def apply(self, changes: Sequence[Change]) -> int:
+        return await self.inner.apply(changes)
+
+    async def accounts(self, ids: Collection[UUID] | None = None) -> list[AccountRow]:
+        return await self.inner.accounts(ids)
+
+    async def token_rows(self, ids: Collection[UUID] | None = None) -> list[TokenRow]:
+        return await self.inner.token_rows(ids)
+
+    async def token_attempts(
+        self, account_id: UUID | None = None, *, since: datetime | None = None, limit: int = 1000
+    ) -> list[TokenAttempt]:
+        return await self.inner.token_attempts(account_id, since=since, limit=limit)
+
+    async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+        return await self.inner.claim_due_tokens(owner, lease, limit)
+
+    async def key_ring(self) -> KeyRing | None:
+        return await self.inner.key_ring()
+
+    async def audit(self, *, after: int = 0, limit: int = 1000) -> list[AuditLine]:
+        return await self.inner.audit(after=after, limit=limit)
+
+    async def wait_for_change(self, after: int) -> int:
+        return await self.inner.wait_for_change(after)
+
+
+class Broken(DurableStoreContract):
+    breaks: ClassVar[frozenset[str]]
+    Driver: ClassVar[type[Right]]
+
+    @pytest.fixture
+    def backend(self) -> MemoryBackend:
+        return MemoryBackend()
+
+    @pytest.fixture
+    def store_maker(self, backend: MemoryBackend) -> StoreMaker:
+        return lambda: self.Driver.open(MemoryOptions(backend), driver_context())
+
+    @pytest.fixture
+    def break_backend(self, backend: MemoryBackend) -> Callable[[], None]:
+        return lambda: setattr(backend, "broken", True)
+
+    @pytest.fixture
+    def raw_bytes(self, backend: MemoryBackend) -> Callable[[], bytes]:
+        def read() -> bytes:
+            rows = [*backend.tables.accounts.values(), *backend.tables.tokens.values()]
+            return b"".join(row.sealed or b"" for row in rows)
+
+        return read

@@ -1,0 +1,108 @@
+"""Account stores that claim due tokens wrongly. Each breaks the laws that it names, and keeps all others."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+
+import attrs
+
+from tests.laws._store_base import Broken, Right, laws
+from tigercore.errors import StaleVersion
+from tigercore.model import TokenState
+from tigercore.ports import Put, TokenRow
+from tigercore.testing.clock import ManualClock, driver_context
+from tigercore.testing.store import MemoryAccountStore
+
+
+class OwnClaim(Right):
+    """Claim by reading and then writing, which is no claim when there are two."""
+
+    def wanted(self, rows: list[TokenRow]) -> list[TokenRow]:
+        now = self.context.clock.now()
+        return [row for row in rows if row.state is TokenState.VALID and row.next_at and row.next_at <= now]
+
+    async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+        found = self.wanted(await self.inner.token_rows())[:limit]
+        until = self.context.clock.now() + timedelta(seconds=lease)
+        marked = [attrs.evolve(row, state=TokenState.REFRESHING, owner=owner, lease_until=until) for row in found]
+        return await self.write(marked)
+
+    async def write(self, marked: list[TokenRow]) -> list[TokenRow]:
+        with suppress(StaleVersion):  # somebody else was faster, and it goes on
+            await self.inner.apply([Put(row) for row in marked])
+        return [attrs.evolve(row, version=row.version + 1) for row in marked]
+
+
+class TestReadsAndThenClaims(Broken):
+    breaks = laws(
+        "test_no_token_is_claimed_twice test_a_claim_takes_the_soonest_expiry_first "
+        "test_a_claim_leaves_the_revision_as_it_is"
+    )
+    Driver = OwnClaim
+
+
+class TestClaimsWhatIsNotDue(Broken):
+    breaks = laws("test_a_claim_takes_what_is_due_and_no_more")
+
+    class Driver(Right):
+        async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+            late = ManualClock()
+            late.advance(100 * 366 * 86400.0)
+            return await MemoryAccountStore(self.options, driver_context(late)).claim_due_tokens(owner, lease, limit)
+
+
+class TestClaimsInAnyState(Broken):
+    breaks = laws(
+        "test_a_claim_takes_valid_tokens_only test_a_claim_takes_the_soonest_expiry_first "
+        "test_no_token_is_claimed_twice test_a_claim_leaves_the_revision_as_it_is"
+    )
+
+    class Driver(OwnClaim):
+        def wanted(self, rows: list[TokenRow]) -> list[TokenRow]:
+            return super().wanted([attrs.evolve(row, state=TokenState.VALID) for row in rows])
+
+
+class TestClaimsWithoutLimit(Broken):
+    breaks = laws("test_a_claim_takes_up_to_the_limit test_a_claim_takes_the_soonest_expiry_first")
+
+    class Driver(Right):
+        async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+            return await self.inner.claim_due_tokens(owner, lease, 1000)
+
+
+class TestClaimsWithoutWriting(Broken):
+    breaks = laws(
+        "test_a_claim_is_what_stands test_no_token_is_claimed_twice test_a_claim_takes_the_soonest_expiry_first"
+    )
+
+    class Driver(OwnClaim):
+        async def write(self, marked: list[TokenRow]) -> list[TokenRow]:
+            return [attrs.evolve(row, version=row.version + 1) for row in marked]
+
+
+class TestReturnsClaimsAsTheyStoodBefore(Broken):
+    breaks = laws("test_a_claim_marks_the_token_and_counts_its_version test_a_claim_is_what_stands")
+
+    class Driver(Right):
+        async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+            claimed = await self.inner.claim_due_tokens(owner, lease, limit)
+            return [attrs.evolve(row, state=TokenState.VALID, version=row.version - 1) for row in claimed]
+
+
+class TestTellsOthersOfClaims(Broken):
+    breaks = laws("test_a_claim_leaves_the_revision_as_it_is")
+
+    class Driver(Right):
+        async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+            claimed = await self.inner.claim_due_tokens(owner, lease, limit)
+            await self.inner.apply([])
+            return claimed
+
+
+class TestLeasesByTheMinute(Broken):
+    breaks = laws("test_a_lease_lasts_as_long_as_was_asked")
+
+    class Driver(Right):
+        async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+            return await self.inner.claim_due_tokens(owner, lease * 60, limit)

@@ -7,9 +7,11 @@ import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tigercore import settings
 from tigercore.cli import run
 
 NUMBER = "20191106192858300"
@@ -104,6 +107,7 @@ def bare(
     """Return a desk without an installation."""
     for name in [name for name in os.environ if name.startswith(("TIGER", "DATABASE_URL", "ENCRYPTION_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setattr(settings, "_taken", [])  # a master key of another test, which this process would remember
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     (tmp_path / "desk").mkdir()
     monkeypatch.chdir(tmp_path / "desk")
@@ -138,3 +142,58 @@ def typed(*words: str | Path, stdin: str | None = "", **environ: str) -> Ended:
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+# -- the simulated gateway, which is a process of its own ------------------------------------------------------
+
+LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@attrs.frozen
+class Gateway:
+    ready: dict[str, Any]
+    directory: Path
+
+    def add_fault(self, **fault: Any) -> None:
+        body = json.dumps(fault).encode()
+        LOCAL.open(urllib.request.Request(f"{self.ready['admin']}/faults", data=body, method="POST")).close()
+
+    def orders(self) -> Any:
+        with LOCAL.open(f"{self.ready['admin']}/oracle") as reply:
+            return json.load(reply)["orders"]
+
+    def has_seen(self, method: str) -> bool:
+        with LOCAL.open(f"{self.ready['admin']}/oracle") as reply:
+            return any(each["method"] == method for each in json.load(reply)["executed"])
+
+    def number(self, license: str) -> str:
+        developer = next(each for each in self.ready["developers"] if each["license"] == license)
+        return str(next(number for number in developer["accounts"] if len(number) == 17))
+
+
+@pytest.fixture
+def gateway(bare: Desk) -> Iterator[Gateway]:
+    words = ["simulate", "--port", "0", "--developers", "3", "--out", str(bare.directory / "sim"), "--seed", "1"]
+    with subprocess.Popen([sys.executable, "-m", "tigercore", *words], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield Gateway(json.loads(process.stdout.readline()), bare.directory / "sim")
+        process.send_signal(signal.SIGINT)
+        process.wait(10)
+
+
+@pytest.fixture
+def office(desk: Desk, gateway: Gateway) -> Gateway:
+    assert desk("account", "import", gateway.directory).code == 0
+    return gateway
+
+
+def order(office: Gateway, *words: str) -> list[str]:
+    """Return the words that place an order."""
+    terms = {"symbol": "AAPL", "sec_type": "STK", "market": "US", "currency": "USD", "action": "BUY", "order_id": 7}
+    params = {**terms, "order_type": "LMT", "limit_price": 1.5, "total_quantity": 1, "time_in_force": "DAY"}
+    return ["call", "PLACE_ORDER", "--account", office.number("TBSG"), "--params", json.dumps(params), *words]
+
+
+def place(office: Gateway, *words: str) -> Ended:
+    """Place an order, by a process of its own."""
+    return typed(*order(office, *words))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import stat
+
 import pytest
 
 from tests.cli.conftest import NUMBER, OTHER, Desk, token
@@ -83,7 +86,7 @@ def test_a_secret_is_not_asked_for_without_a_terminal(desk: Desk) -> None:
 def test_a_secret_file_that_is_not_there_is_named(desk: Desk) -> None:
     ended = desk("account", "add", "--number", NUMBER, "--tiger-id-file", "nowhere")
     assert 2 == ended.code
-    assert "tigercore: --tiger-id-file: nowhere: No such file or directory\n" == ended.err
+    assert "tigercore: --tiger-id-file: …: No such file or directory\n" == ended.err
 
 
 @pytest.mark.parametrize("name", ["--private-key", "--tiger-id", "--token", "--secret-key"])
@@ -100,6 +103,32 @@ def test_a_long_word_that_was_typed_wrong_is_not_repeated(desk: Desk) -> None:
     for words in ((word,), (f"--key={word}",), ("--weight", word), ("--key", word)):
         assert word not in desk("account", "show", NUMBER, *words).words
         assert word not in desk("account", "update", NUMBER, *words).words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--private-keyy", "hush"),
+        ("--private_key=hush",),
+        ("--my-token", "hush"),
+        ("--TigerId", "hush"),
+        ("--private-key-file", "hush"),
+        ("--token-file=hush/hush",),
+        ("--private-key-file", "hush" * 100),
+        ("--key-file", "hush"),
+        ("--name", "hush" * 6, "--nonsense"),
+        ("--nonsense", "hush" * 6),
+        ("--type", "hush" * 6),
+        ("--weight=" + "hush" * 6,),
+        ("--private-key" + "hush" * 6,),
+        ("--config", "hush" * 6),
+    ],
+)
+def test_the_value_of_an_option_that_may_be_a_secret_is_not_repeated(desk: Desk, words: tuple[str, ...]) -> None:
+    for more in ((), ("--json",), ("--verbose",)):
+        ended = desk("account", "update", NUMBER, *words, *more)
+        assert 0 != ended.code
+        assert "hush" not in ended.words
 
 
 def test_a_tbhk_account_is_added_with_its_token(desk: Desk) -> None:
@@ -200,6 +229,16 @@ def test_an_export_overwrites_only_when_told(keeper: Desk) -> None:
     keeper("account", "export", NUMBER, "out")
     assert 1 == keeper("account", "export", NUMBER, "out").code
     assert 0 == keeper("account", "export", NUMBER, "out", "--overwrite").code
+
+
+def test_every_directory_that_an_export_makes_is_its_owners_alone(keeper: Desk) -> None:
+    before = os.umask(0)
+    try:
+        keeper("account", "export", NUMBER, "out/deep/deeper")
+    finally:
+        os.umask(before)
+    out = keeper.directory / "out"
+    assert [0o700] * 3 == [stat.S_IMODE(path.stat().st_mode) for path in (out, out / "deep", out / "deep" / "deeper")]
 
 
 def test_no_command_shows_a_secret(keeper: Desk) -> None:

@@ -92,6 +92,24 @@ def test_with_a_master_key_in_the_environment_no_key_file_is_made(bare: Desk) ->
     assert key not in ended.words + (bare.directory / "tigercore.toml").read_text()
 
 
+def test_a_key_file_beside_a_master_key_is_refused(bare: Desk) -> None:
+    bare.monkeypatch.setenv("ENCRYPTION_MASTER_KEY", base64.b64encode(bytes(range(32))).decode())
+    ended = bare("init", "--key-file", "my.key")
+    assert 2 == ended.code
+    assert "two root keys" in ended.err
+    assert [] == list(bare.directory.iterdir())
+
+
+def test_every_directory_that_init_makes_is_its_owners_alone(bare: Desk) -> None:
+    before = os.umask(0)
+    try:
+        bare("init", "--dir", "a/b")
+    finally:
+        os.umask(before)
+    made = [bare.directory / "a", bare.directory / "a" / "b", key_of(bare).parent, key_of(bare).parent.parent]
+    assert [0o700] * 4 == [mode(path) for path in made]
+
+
 def test_with_a_database_url_the_settings_name_no_store(bare: Desk) -> None:
     bare.monkeypatch.setenv("DATABASE_URL", f"sqlite:///{bare.directory}/url.db")
     assert 0 == bare("init").code

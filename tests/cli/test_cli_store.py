@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import sqlite3
 
+import pytest
+
 from tests.cli.conftest import NUMBER, Desk, token
 
 
@@ -19,9 +21,22 @@ def test_a_store_that_is_behind_ends_status_with_1(desk: Desk) -> None:
 
 
 def test_rollback_and_migrate_take_a_revision_back_and_bring_it_again(desk: Desk) -> None:
-    assert desk("db", "rollback", "--yes", "--json").document["current"] is None
+    assert desk("db", "rollback", "--yes", "--drop-everything", "--json").document["current"] is None
     assert 0 == desk("db", "migrate").code
     assert 0 == desk("db", "check").code
+
+
+@pytest.mark.parametrize("words", [(), ("--yes",), ("--drop-everything",)])
+def test_the_first_revision_is_taken_back_only_where_it_is_said_twice(keeper: Desk, words: tuple[str, ...]) -> None:
+    ended = keeper("db", "rollback", *words)
+    assert 2 == ended.code
+    assert "DROP EVERYTHING: 1 account with their keys and tokens: add --yes --drop-everything" in ended.err
+    assert [NUMBER] == [each["account_number"] for each in keeper("account", "list", "--json").document]
+
+
+def test_a_store_without_its_key_can_be_rolled_back(keeper: Desk) -> None:
+    (keeper.directory.parent / "home" / "tigercore" / "root.key").unlink()
+    assert 0 == keeper("db", "rollback", "--yes", "--drop-everything").code
 
 
 def test_check_names_what_is_missing_and_ends_with_1(desk: Desk) -> None:
@@ -54,7 +69,7 @@ def test_doctor_fails_where_others_may_open_the_store(keeper: Desk) -> None:
 
 
 def test_doctor_fails_where_revisions_are_pending(desk: Desk) -> None:
-    desk("db", "rollback", "--yes")
+    desk("db", "rollback", "--yes", "--drop-everything")
     ended = desk("doctor", "--offline")
     assert 1 == ended.code
     assert "run tigercore db migrate" in ended.out

@@ -79,12 +79,40 @@ def test_secrets_are_asked_for_without_echo(desk: Desk) -> None:
     with terminal("account", "add", "--number", NUMBER, "--type", "paper") as screen:
         screen.wait_for("tiger id: ")
         screen.answer("20150001")
-        screen.wait_for("private key: ")
+        screen.wait_for("private key (one line of base64, or give --private-key-file): ")
         screen.answer(key)
         assert 0 == screen.end()
     assert "20150001" not in screen.seen
     assert key[:20] not in screen.seen
     assert [NUMBER] == [each["account_number"] for each in desk("account", "list", "--json").document]
+
+
+def test_the_end_of_input_at_a_secret_is_told_in_one_line(desk: Desk) -> None:
+    with terminal("account", "add", "--number", NUMBER) as screen:
+        screen.wait_for("tiger id: ")
+        os.write(screen.line, b"\x04")
+        assert 2 == screen.end()
+    assert "no tiger id was typed; nothing was done" in screen.seen
+    assert "Traceback" not in screen.seen
+
+
+def test_a_pem_at_the_prompt_is_sent_to_a_file(desk: Desk) -> None:
+    with terminal("account", "add", "--number", NUMBER) as screen:
+        screen.wait_for("tiger id: ")
+        screen.answer("20150001")
+        screen.wait_for("private key (one line of base64, or give --private-key-file): ")
+        screen.answer(desk.pem)
+        assert 2 == screen.end()
+    assert "give --private-key-file FILE" in screen.seen
+
+
+def test_taking_the_first_revision_back_asks_with_what_is_lost(keeper: Desk) -> None:
+    with terminal("db", "rollback") as screen:
+        screen.wait_for("DROP EVERYTHING: 1 account")
+        screen.wait_for("[y/N]")
+        screen.answer("n")
+        assert 1 == screen.end()
+    assert 1 == len(keeper("account", "list", "--json").document)
 
 
 def test_a_table_on_a_terminal_has_lines_and_obeys_no_color(keeper: Desk) -> None:

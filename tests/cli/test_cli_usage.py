@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import NUMBER, Desk, typed
+from tests.cli.conftest import NUMBER, Desk
 from tigercore import AccountNotFoundError, OrderOutcomeUnknown, SettingsError, TigerCoreError
 from tigercore.cli import _app, _run
 from tigercore.cli._app import build_app
@@ -14,6 +14,10 @@ from tigercore.cli._exit import Exit, UsageError, code_of
 from tigercore.settings import DEFAULT_FILE
 
 COMMANDS = ("init", "account", "call", "route", "token", "db", "plugins", "doctor", "demo", "simulate")
+
+
+def test_no_words_at_all_give_the_help(bare: Desk) -> None:
+    assert (0, bare("--help").out) == (bare().code, bare().out)
 
 
 def test_help_names_every_command(bare: Desk) -> None:
@@ -49,7 +53,16 @@ def test_every_command_has_help_with_the_options_of_all(bare: Desk, words: tuple
         ("token", "refresh"),
         ("token", "refresh", NUMBER, "--all"),
         ("token", "stats", "--days", "soon"),
+        ("token", "stats", "--days", "100000000"),
+        ("token", "stats", "--days", "0"),
+        ("token", "stats", "--days", "-5"),
+        ("token", "history", NUMBER, "--limit", "99999999999999999999999"),
+        ("token", "history", NUMBER, "--limit", "0"),
+        ("account", "list", "--config", "a\0b"),
+        ("account", "export", NUMBER, "a\0b"),
         ("db", "rollback"),
+        ("db", "rollback", "--yes"),
+        ("db", "rollback", "--drop-everything"),
     ],
 )
 def test_what_is_typed_wrong_ends_with_2_and_one_line(keeper: Desk, words: tuple[str, ...]) -> None:
@@ -185,61 +198,6 @@ def test_plugins_lists_what_is_installed_and_what_is_loaded(desk: Desk) -> None:
     found = {(each["kind"], each["name"]): each for each in desk("plugins", "--json").document}
     assert found["stores", "sqlite"]["loaded"] is True
     assert Path(found["ciphers", "local"]["file"]).is_file()
-
-
-# -- as a process ----------------------------------------------------------------------------------------------
-
-
-def test_help_imports_neither_trio_nor_what_drivers_need(bare: Desk) -> None:
-    heavy = ("trio", "cattrs", "sqlalchemy", "alembic", "httpx2", "cryptography", "stevedore")
-    program = (
-        "import sys; from tigercore.cli import run; run(['--help']);"
-        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
-    )
-    assert "[]\n" == python("-c", program)
-
-
-def python(*words: str) -> str:
-    import subprocess
-
-    return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True).stderr
-
-
-def test_without_the_extra_one_line_says_what_to_install(bare: Desk) -> None:
-    program = (
-        "import sys, importlib.util as u; real = u.find_spec;"
-        "u.find_spec = lambda name, *a: None if name == 'cyclopts' else real(name, *a);"
-        "from tigercore.__main__ import main; print(main(), file=sys.stderr)"
-    )
-    assert "tigercore: the command needs an extra: install tigercore[cli]\n2\n" == python("-c", program)
-
-
-def test_the_command_works_as_a_process(keeper: Desk) -> None:
-    ended = typed("account", "list")
-    assert (0, "") == (ended.code, ended.err)
-    assert "NUMBER" == ended.out.split()[0]
-    assert "\x1b" not in ended.out
-
-
-def test_a_bad_word_ends_the_process_with_2(bare: Desk) -> None:
-    ended = typed("account", "list", "--nonsense")
-    assert 2 == ended.code
-    assert "Traceback" not in ended.err
-
-
-def test_without_the_simulator_one_line_says_what_to_install(bare: Desk) -> None:
-    bare.monkeypatch.setattr("tigercore.cli.simulate._MODULE", "no_such_module")
-    ended = bare("simulate", "--port", "0")
-    assert 2 == ended.code
-    assert "tigercore: the simulator is not here: install tigercore-simulator\n" == ended.err
-
-
-def test_verbose_tells_where_it_went_wrong(bare: Desk) -> None:
-    assert "Traceback" in typed("account", "list", "--config", "nowhere.toml", "--verbose").err
-
-
-def test_simulate_hands_its_help_over(bare: Desk) -> None:
-    assert "--developers" in typed("simulate", "--help").out
 
 
 def test_the_reference_names_every_command_and_exit_code() -> None:

@@ -14,8 +14,10 @@ from tigercore import (
     License,
     OperationType,
     OrderOutcomeUnknown,
+    RateLimited,
     Rejected,
     Tigercore,
+    TigerCoreError,
     TokenState,
 )
 from tigercore_simulator import Fault, Kind, Simulator
@@ -137,3 +139,79 @@ async def test_fifty_calls_at_once_all_come_back(enrolled: Tigercore) -> None:
         for _ in range(50):
             nursery.start_soon(one)
     assert 50 == len(answers)
+
+
+# -- one order, one execution, whatever the gateway does -------------------------------------------------------
+
+
+async def place(tiger: Tigercore, gateway: Simulator, fault: Fault) -> TigerCoreError | None:
+    """Place an order that meets a fault; return the error that came instead of an answer."""
+    account = (await tiger.accounts.list_accounts())[0]
+    gateway.faults.add(fault)
+    try:
+        placed = await tiger.execute(OperationType.PLACE_ORDER, ORDER, account=account)
+    except TigerCoreError as error:
+        return error
+    assert [placed["id"]] == [order.id for order in gateway.oracle.orders]
+    return None
+
+
+ANSWERED_AWAY = (Kind.HTTP_5XX, Kind.NOT_JSON, Kind.CODE_1, Kind.CODE_2, Kind.HTTP_401)
+REFUSED = {
+    Kind.HTTP_429: RateLimited,
+    Kind.CODE_5: RateLimited,
+    Kind.CODE_4: RateLimited,  # its text speaks of a rate limit
+    Kind.NESTED_CODE: Rejected,
+}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *[Fault(kind, method="place_order", after=True, count=None) for kind in ANSWERED_AWAY],
+        *[Fault(kind, method="place_order", count=None) for kind in (Kind.RESET_AFTER, Kind.CUT)],
+        Fault(Kind.CUT, method="place_order", keep_bytes=40, count=None),
+    ],
+    ids=lambda fault: f"{fault.kind}-{fault.keep_bytes}",
+)
+async def test_an_order_that_was_carried_out_and_not_answered_is_unknown_and_stays_one(
+    enrolled: Tigercore, gateway: Simulator, fault: Fault
+) -> None:
+    assert isinstance(await place(enrolled, gateway, fault), OrderOutcomeUnknown)
+    assert 1 == len(gateway.oracle.orders)
+
+
+@pytest.mark.parametrize("kind", [Kind.DELAY, Kind.STRING_DATA, Kind.DOUBLE_REPLY])
+async def test_an_order_whose_answer_is_odd_is_answered_and_stays_one(
+    enrolled: Tigercore, gateway: Simulator, kind: Kind
+) -> None:
+    assert await place(enrolled, gateway, Fault(kind, method="place_order", count=None)) is None
+    assert 1 == len(gateway.oracle.orders)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+async def test_an_order_that_was_refused_was_not_carried_out(
+    enrolled: Tigercore, gateway: Simulator, kind: Kind
+) -> None:
+    error = await place(enrolled, gateway, Fault(kind, method="place_order", count=None))
+    assert REFUSED[kind] is type(error)
+    assert [] == gateway.oracle.orders
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+async def test_an_order_on_one_account_stays_one_even_if_the_gateway_carried_out_what_it_refused(
+    enrolled: Tigercore, gateway: Simulator, kind: Kind
+) -> None:
+    error = await place(enrolled, gateway, Fault(kind, method="place_order", after=True, count=None))
+    assert REFUSED[kind] is type(error)
+    assert 1 == len(gateway.oracle.orders)
+
+
+@pytest.mark.parametrize("kind", ANSWERED_AWAY)
+async def test_an_order_that_names_no_account_and_may_have_been_carried_out_goes_to_no_other(
+    enrolled: Tigercore, gateway: Simulator, kind: Kind
+) -> None:
+    gateway.faults.add(Fault(kind, method="place_order", after=True, count=None))
+    with pytest.raises(OrderOutcomeUnknown):
+        await enrolled.execute(OperationType.PLACE_ORDER, ORDER)
+    assert 1 == len(gateway.oracle.orders)

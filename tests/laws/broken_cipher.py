@@ -73,6 +73,15 @@ def _keys(ring: KeyRing, change: Callable[[WrappedKey], WrappedKey]) -> KeyRing:
     return attrs.evolve(ring, keys=tuple(change(key) for key in ring.keys))
 
 
+def _woken(key: WrappedKey) -> WrappedKey:
+    return attrs.evolve(key, state=KeyState.ACTIVE) if key.state is KeyState.STAGED else key
+
+
+def _sealing_with(ring: KeyRing, version: int) -> KeyRing:
+    sealing = _keys(ring, lambda key: attrs.evolve(key, state=KeyState.ACTIVE) if key.version == version else key)
+    return attrs.evolve(sealing, active=version)
+
+
 def _opening(ring: KeyRing) -> list[int]:
     return [key.version for key in ring.keys if key.state in (KeyState.STAGED, KeyState.ACTIVE, KeyState.DECRYPT)]
 
@@ -184,14 +193,15 @@ class TestForgetsItsKeys(Broken):
     breaks = _laws(
         "test_a_failed_unlock_leaves_the_keys_in_use test_a_hash_differs_with_the_ring "
         "test_a_new_key_is_active_and_has_its_version test_a_staged_key_does_not_seal "
-        "test_a_staged_key_opens_messages test_unlocking_twice_is_harmless"
+        "test_a_ring_whose_active_key_is_not_active_is_refused test_a_staged_key_opens_messages "
+        "test_unlocking_twice_is_harmless"
     )
 
     class Driver(Right):
         async def unlock(self, ring: KeyRing) -> None:
             again, self.toy._unlocked = self.toy._unlocked, None
             if again is None or again.active != ring.active:
-                await super().unlock(ring)
+                await super().unlock(_keys(ring, _woken))
 
         async def create_key(self, ring_id: UUID, version: int) -> WrappedKey:
             return attrs.evolve(await super().create_key(ring_id, version), state=KeyState.STAGED)
@@ -216,7 +226,7 @@ class TestSealsWithTheOldestKey(Broken):
     class Driver(Right):
         async def unlock(self, ring: KeyRing) -> None:
             await super().unlock(ring)
-            await super().unlock(attrs.evolve(ring, active=min(_opening(ring))))
+            await super().unlock(_sealing_with(ring, min(_opening(ring))))
 
 
 class TestSealsWithTheNewestKey(Broken):
@@ -225,7 +235,15 @@ class TestSealsWithTheNewestKey(Broken):
     class Driver(Right):
         async def unlock(self, ring: KeyRing) -> None:
             await super().unlock(ring)
-            await super().unlock(attrs.evolve(ring, active=max(_opening(ring))))
+            await super().unlock(_sealing_with(ring, max(_opening(ring))))
+
+
+class TestSealsWithAKeyThatMayOnlyOpen(Broken):
+    breaks = _laws("test_a_ring_whose_active_key_is_not_active_is_refused")
+
+    class Driver(Right):
+        async def unlock(self, ring: KeyRing) -> None:
+            await super().unlock(_sealing_with(ring, ring.active) if ring.active in _opening(ring) else ring)
 
 
 class TestCallsAnUnknownKeyABadMessage(Broken):
@@ -245,12 +263,12 @@ class TestCallsAnUnknownKeyABadMessage(Broken):
 class TestUsesEveryKey(Broken):
     breaks = _laws(
         "test_a_destroyed_key_does_not_stop_the_others test_a_key_out_of_use_opens_nothing "
-        "test_a_ring_whose_active_key_is_retired_is_refused"
+        "test_a_ring_whose_active_key_is_not_active_is_refused test_a_ring_whose_active_key_is_retired_is_refused"
     )
 
     class Driver(Right):
         async def unlock(self, ring: KeyRing) -> None:
-            await super().unlock(_keys(ring, lambda key: attrs.evolve(key, state=KeyState.DECRYPT)))
+            await super().unlock(_keys(ring, lambda key: attrs.evolve(key, state=KeyState.ACTIVE)))
 
 
 class TestHasOneRing(Broken):
@@ -291,7 +309,7 @@ class TestIsLaxWithKeys(Broken):
             try:
                 await super().unlock(ring if ring.active in versions else attrs.evolve(ring, active=versions[0]))
             except KeyUnavailable:
-                keys = tuple(attrs.evolve(key, version=other.version) for key, other in swapped)
+                keys = tuple(attrs.evolve(key, version=other.version, state=other.state) for key, other in swapped)
                 await super().unlock(attrs.evolve(ring, keys=keys))
 
         async def create_key(self, ring_id: UUID, version: int) -> WrappedKey:

@@ -62,6 +62,8 @@ def test_clearing_switches_all_faults_off(faults):
         ({"kind": "hang", "colour": 1}, "a fault has no field colour"),
         ({"kind": "hang", "count": 0}, "'count' is a whole number"),
         ({"kind": "hang", "probability": 2}, "probability"),
+        ({"kind": "hang", "after": True}, "'after' does not go with hang"),
+        ({"kind": "code_5", "after": 1}, "'after' is true or false"),
     ],
 )
 def test_a_malformed_fault_is_refused_with_a_sentence(value, says):

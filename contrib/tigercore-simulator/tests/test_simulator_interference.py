@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from tigercore_simulator import Fault, Kind
+from tigercore_simulator.faults import REFUSING
 
 ORDER = {
     "symbol": "AAPL",
@@ -34,17 +35,61 @@ def marks(simulator):
 
 @pytest.mark.parametrize(
     ("kind", "status", "code"),
-    [(Kind.HTTP_429, 429, 5), (Kind.CODE_5, 200, 5), (Kind.CODE_4, 200, 4), (Kind.HTTP_5XX, 503, 1)],
+    [
+        *[(Kind.HTTP_429, 429, 5), (Kind.CODE_5, 200, 5), (Kind.CODE_4, 200, 4), (Kind.HTTP_5XX, 503, 1)],
+        *[(Kind.CODE_1, 200, 1), (Kind.CODE_2, 200, 2), (Kind.HTTP_401, 401, 1000)],
+    ],
 )
 async def test_a_refusing_fault_answers_its_status_and_code(simulator, caller, kind, status, code):
     got, reply = await meet(simulator, caller, kind)
     assert (status, code) == (got, reply["code"])
 
 
-@pytest.mark.parametrize("kind", [Kind.HTTP_429, Kind.CODE_5, Kind.CODE_4, Kind.HTTP_5XX, Kind.NESTED_CODE])
+@pytest.mark.parametrize("kind", sorted(REFUSING))
 async def test_a_refusing_fault_executes_nothing(simulator, caller, kind):
-    await meet(simulator, caller, kind)
+    simulator.faults.add(Fault(kind))
+    await caller.post(order(caller))
     assert marks(simulator) == []
+
+
+@pytest.mark.parametrize("kind", sorted(REFUSING))
+async def test_a_refusing_fault_that_comes_after_executes_and_answers_the_same(simulator, caller, kind):
+    before, after = [], []
+    for late, answers in ((False, before), (True, after)):
+        simulator.faults.add(Fault(kind, after=late))
+        answers.append(await caller.post(order(caller)))
+    assert (before, ["mine"]) == (after, marks(simulator))
+
+
+@pytest.mark.parametrize("kind", sorted(REFUSING))
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_wrong_signature_is_told_whatever_refuses(simulator, caller, kind, after):
+    simulator.faults.add(Fault(kind, after=after))
+    reply = json.loads((await caller.post(order(caller).replace(b"AAPL", b"TSLA")))[1])
+    assert (1000, []) == (reply["code"], marks(simulator))
+    assert "signature" in reply["message"]
+
+
+@pytest.mark.parametrize("kind", sorted(REFUSING))
+async def test_a_wrong_token_is_told_whatever_refuses(simulator, token_caller, kind):
+    simulator.faults.add(Fault(kind))
+    reply = json.loads((await token_caller.post(order(token_caller), "Authorization: none\r\n"))[1])
+    assert 2400 == reply["code"]
+
+
+async def test_a_wrong_signature_does_not_keep_the_network_from_failing(simulator, caller):
+    simulator.faults.add(Fault(Kind.RESET_BEFORE))
+    with pytest.raises(trio.BrokenResourceError):
+        await caller.post(order(caller).replace(b"AAPL", b"TSLA"))
+
+
+async def test_a_double_reply_comes_twice_and_is_executed_once(simulator, caller):
+    simulator.faults.add(Fault(Kind.DOUBLE_REPLY))
+    http = await caller.connect()
+    async with http.stream:
+        first = await http.ask("POST", "/gateway", order(caller))
+        assert first == await http.receive()
+    assert marks(simulator) == ["mine"]
 
 
 async def test_a_rate_limit_names_the_method_and_its_limit(simulator, caller):

@@ -6,6 +6,8 @@ import re
 import resource
 import signal
 import stat
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +101,38 @@ def full_disk() -> Iterator[None]:
 def test_a_key_that_does_not_fit_on_the_disk_leaves_no_file(path: Path) -> None:
     with pytest.raises(KeyUnavailable, match="File too large"):
         keyfile.create(str(path))
+    assert [] == list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "link"])
+def test_a_kill_while_a_key_is_made_leaves_no_file_of_its_name(path: Path, step: str) -> None:
+    program = (
+        "import os, sys; from tigercore_cipher_local import keyfile;"
+        "die = lambda *_: os._exit(9);"
+        "setattr(*{'write': (keyfile, '_fill'), 'fsync': (os, 'fsync'), 'link': (os, 'link')}[sys.argv[1]], die);"
+        "keyfile.create(sys.argv[2])"
+    )
+    assert 9 == subprocess.run([sys.executable, "-c", program, step, str(path)], check=False).returncode
     assert not path.exists()
+
+
+def test_a_kill_right_after_the_name_was_given_leaves_a_whole_key(path: Path) -> None:
+    program = (
+        "import os, sys; from tigercore_cipher_local import keyfile;"
+        "os.unlink = lambda *_: os._exit(9); keyfile.create(sys.argv[1])"
+    )
+    assert 9 == subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode
+    assert 32 == len(keyfile.read(str(path)))
+
+
+def test_a_new_key_file_lies_alone_in_its_directory(made: Path) -> None:
+    assert [made] == list(made.parent.iterdir())
+
+
+def test_a_key_file_is_made_in_the_present_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    keyfile.create("root.key")
+    assert 32 == len(keyfile.read("root.key"))
 
 
 def test_a_missing_file_says_how_to_make_it(path: Path) -> None:
@@ -107,11 +140,17 @@ def test_a_missing_file_says_how_to_make_it(path: Path) -> None:
         keyfile.read(str(path))
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o700, 0o400, 0o4600])
-def test_any_mode_but_0600_says_which_command_mends_it(made: Path, mode: int) -> None:
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o601, 0o620, 0o2640])
+def test_a_mode_that_lets_others_in_says_which_command_mends_it(made: Path, mode: int) -> None:
     made.chmod(mode)
     with pytest.raises(KeyUnavailable, match=re.escape(f"chmod 600 {made}")):
         keyfile.read(str(made))
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o700, 0o500])
+def test_a_file_that_is_its_owners_alone_is_read(made: Path, mode: int) -> None:
+    made.chmod(mode)
+    assert 32 == len(keyfile.read(str(made)))
 
 
 def test_a_link_to_a_good_key_file_is_refused(made: Path, tmp_path: Path) -> None:

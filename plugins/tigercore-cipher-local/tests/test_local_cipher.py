@@ -77,6 +77,11 @@ def test_two_roots_are_refused() -> None:
         LocalOptions(master_key=_master_key(), key_file="root.key")
 
 
+def test_a_path_with_a_nul_is_refused() -> None:
+    with pytest.raises(SettingsError, match="holds a NUL"):
+        LocalOptions(key_file="root\0.key")
+
+
 def test_the_options_show_no_key() -> None:
     key = _master_key()
     assert key.reveal() not in repr(LocalOptions(master_key=key))

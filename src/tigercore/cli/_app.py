@@ -66,7 +66,7 @@ def add_plugin_commands(app: App, tokens: Sequence[str]) -> None:
 
 
 def _settings_file(tokens: Sequence[str]) -> Path:
-    for word, after in zip(tokens, [*tokens[1:], ""], strict=True):
+    for word, after in zip(tokens, [*tokens[1:], ""], strict=False):  # no words, no pairs
         name, _, value = word.partition("=")
         if name == "--config" and (value or after):
             return Path(value or after)

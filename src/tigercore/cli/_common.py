@@ -89,6 +89,13 @@ async def find_account(tiger: Tigercore, text: str) -> TigerAccount:
     return found[0]
 
 
+def make_private(directory: Path) -> None:
+    """Make a directory that its owner alone may enter, and so each one above it that is not there."""
+    if not directory.is_dir():
+        make_private(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
+
+
 def _answers(account: TigerAccount, text: str) -> bool:
     return text in (account.account_number, account.account_name) or account.id == _uuid(text)
 

@@ -15,6 +15,7 @@ from tigercore.model import Secret
 
 _LIMIT = 1 << 20  # characters; parameters and keys are far shorter
 STDIN = "-"
+_ONE_LINE = {"private_key": " (one line of base64, or give --private-key-file)"}
 
 
 def read_secret(file: str, option: str) -> Secret:
@@ -36,7 +37,13 @@ def ask_secret(name: str) -> Secret:
     what = name.replace("_", " ")
     if not sys.stdin.isatty():
         raise UsageError(f"--{what.replace(' ', '-')}-file: needed, for there is no terminal to ask for the {what} on")
-    text = getpass.getpass(f"{what}: ", stream=sys.stderr).strip()
+    try:
+        text = getpass.getpass(f"{what}{_ONE_LINE.get(name, '')}: ", stream=sys.stderr).strip()
+    except EOFError:  # Ctrl-D
+        print(file=sys.stderr)
+        text = ""
+    if text.startswith("-----BEGIN"):
+        raise UsageError(f"the prompt takes one line, not a PEM: give --{what.replace(' ', '-')}-file FILE")
     if not text:
         raise UsageError(f"no {what} was typed; nothing was done")
     return Secret(text)

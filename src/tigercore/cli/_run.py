@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Final
 
 from cyclopts import CycloptsError
 
 from tigercore.cli._app import add_plugin_commands, build_app
-from tigercore.cli._exit import Exit, UsageError, code_of, leaves, misuse, tell
+from tigercore.cli._exit import Exit, UsageError, code_of, hushed, leaves, misuse, tell
+from tigercore.cli._streams import complain, open_streams, settle
 from tigercore.errors import TigerCoreError
 
 _SECRETS: Final = ("--private-key", "--tiger-id", "--token", "--secret-key")
@@ -22,14 +24,14 @@ def run(tokens: Sequence[str]) -> int:
 
     Only a fault of the program itself leaves as an exception, and then never as a group.
     """
+    open_streams()
     tokens = _command_first(tokens)
     try:
         return _command(tokens)
-    except BrokenPipeError:  # the reader of our output has gone, as in `tigercore … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.FAILED
-    except (TigerCoreError, CycloptsError, OSError, KeyboardInterrupt, BaseExceptionGroup) as error:
+    except (TigerCoreError, CycloptsError, OSError, ValueError, KeyboardInterrupt, BaseExceptionGroup) as error:
         return _ended(error, tokens)
+    finally:
+        settle()
 
 
 def _command_first(tokens: Sequence[str]) -> Sequence[str]:
@@ -55,15 +57,24 @@ def _command(tokens: Sequence[str]) -> int:
 
 def _ended(error: BaseException, tokens: Sequence[str]) -> int:
     causes = list(leaves(error))
+    known = [_known(cause, tokens) for cause in causes]
+    worst = max((each for each in known if each is not None), key=code_of, default=None)
+    if worst is not None and code_of(worst) is Exit.OUTCOME_UNKNOWN:  # nothing else matters beside it
+        return _told(worst, error, tokens)
     if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
-        print("tigercore: interrupted", file=sys.stderr)
+        complain("tigercore: interrupted")
         return Exit.INTERRUPTED
-    told = [known for cause in causes if (known := _known(cause, tokens)) is not None]
-    if len(told) < len(causes):
-        raise next(cause for cause in causes if _known(cause, tokens) is None)
-    logging.getLogger("tigercore.cli").debug("what went wrong, in full", exc_info=error)
-    worst = max(told, key=code_of)
-    tell(worst, as_json="--json" in tokens)
+    if all(isinstance(cause, BrokenPipeError) for cause in causes):  # as in `tigercore … | head`
+        return Exit.FAILED
+    if worst is None or None in known:
+        raise causes[known.index(None)]
+    return _told(worst, error, tokens)
+
+
+def _told(worst: TigerCoreError, error: BaseException, tokens: Sequence[str]) -> int:
+    whole = "".join(traceback.format_exception(error))
+    logging.getLogger("tigercore.cli").debug("what went wrong, in full:\n%s", hushed(whole, tokens))
+    tell(worst, as_json="--json" in tokens, tokens=tokens)
     return code_of(worst)
 
 
@@ -73,6 +84,8 @@ def _known(error: BaseException, tokens: Sequence[str]) -> TigerCoreError | None
             return error
         case CycloptsError():
             return misuse(error, tokens)
+        case ValueError() if "embedded null" in str(error):
+            return UsageError("a path holds a NUL, which none can: write it anew")
         case OSError():
             return TigerCoreError(f"{error.filename or 'the system'}: {error.strerror or error}")
         case _:

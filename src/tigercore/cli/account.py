@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from tigercore.cli._common import COMMON, Common, find_account, opened
+from tigercore.cli._common import COMMON, Common, find_account, make_private, opened
 from tigercore.cli._exit import Exit, UsageError
 from tigercore.cli._fields import FIELDS, NOTHING, SECRETS, AccountFields, SecretFiles
 from tigercore.cli._input import ask_secret, confirm
@@ -144,14 +144,10 @@ async def export(
     """
     async with opened(common.settings()) as tiger:
         found = await find_account(tiger, account)
-        _make(directory)
+        make_private(directory)
         file = await tiger.accounts.export_account_to_properties(found.id, directory, overwrite=overwrite)
     warning = "It holds the private key in the clear: delete it when it is no longer needed."
     show_lines(common, {"file": file}, f"Wrote {_called(found)} to {file}.", warning)
-
-
-def _make(directory: Path) -> None:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _called(account: TigerAccount) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from tigercore.app import Tigercore
 from tigercore.cli._common import ANY, COMMON, Common, WishOptions, find_account, opened
 from tigercore.cli._exit import Exit, UsageError
 from tigercore.cli._input import confirm, read_params
 from tigercore.cli._output import as_json
-from tigercore.errors import TigerCoreError
+from tigercore.cli._sending import Sending
+from tigercore.cli._streams import write
 from tigercore.model import Operation, OperationClass
 from tigercore.operations import CATALOGUE, operation
 
@@ -29,8 +30,8 @@ async def call(
 ) -> int:
     """Call the gateway on the right account, and print the data of its reply as JSON.
 
-    What trades or moves money is asked about first. If it may have been carried out although no answer came, the exit
-    code is 3: query before anything else.
+    What trades or moves money is asked about first. If it may have been carried out although no answer came, or none
+    could be printed, the exit code is 3: query before anything else.
 
     Parameters
     ----------
@@ -46,19 +47,19 @@ async def call(
     if not _may(wanted, yes):
         print(as_json(None))
         return Exit.FAILED
-    async with opened(settings) as tiger:
-        print(as_json(await _answer(tiger, method, given, account, wish)))
+    sending = Sending(wanted.method, account)
+
+    async def work() -> None:
+        async with opened(settings) as tiger:
+            pinned = None if account is None else await find_account(tiger, account)
+            execute = partial(tiger.execute, method, given, account=pinned, **wish.wish())
+            if wanted.safety.read_only:
+                write(as_json(await execute()))
+            else:
+                await sending.send(execute)
+
+    await (work() if wanted.safety.read_only else sending.carry_out(work))
     return Exit.DONE
-
-
-async def _answer(tiger: Tigercore, method: str, params: dict[str, Any], account: str | None, wish: WishOptions) -> Any:
-    pinned = None if account is None else await find_account(tiger, account)
-    try:
-        return await tiger.execute(method, params, account=pinned, **wish.wish())
-    except TigerCoreError:
-        raise
-    except ValueError as error:  # a number that JSON's readers would round
-        raise UsageError(f"--params: {error}") from None
 
 
 def _may(wanted: Operation, yes: bool) -> bool:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import random
+import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from tigercore._plugins import choose_driver
 from tigercore.cli._common import COMMON, Common
-from tigercore.cli._exit import Exit
+from tigercore.cli._exit import Exit, UsageError
 from tigercore.cli._input import confirm
 from tigercore.cli._output import show_fields, show_lines
-from tigercore.ports import AccountStore, Schema, SchemaStatus
+from tigercore.clock import SystemClock
+from tigercore.errors import PortError
+from tigercore.ports import AccountStore, DriverContext, Schema, SchemaStatus
 
 app = App(name="db", help="Bring the store's schema up to date, or look at it.")
 
@@ -32,12 +37,17 @@ async def status(*, common: Common = COMMON) -> int:
 
 @app.command
 async def rollback(
-    *, yes: Annotated[bool, Parameter(help="Do not ask.", negative=())] = False, common: Common = COMMON
+    *,
+    yes: Annotated[bool, Parameter(help="Do not ask.", negative=())] = False,
+    drop_everything: Annotated[
+        bool, Parameter(help="With --yes: take even the first revision back, and lose every account.", negative=())
+    ] = False,
+    common: Common = COMMON,
 ) -> int:
-    """Take the last revision back; data that it alone holds is lost."""
+    """Take the last revision back; data that it alone holds is lost. The first one holds everything."""
     schema = _schema(common)
     found = await schema.status()
-    if not confirm(f"take revision {found.current} back and lose the data that it alone holds", yes=yes):
+    if not await _may_go(common, found, yes=yes, everything=drop_everything):
         _show(common, found)
         return Exit.FAILED
     _show(common, await schema.rollback())
@@ -50,6 +60,27 @@ async def check(*, common: Common = COMMON) -> int:
     differences = await _schema(common).check()
     show_lines(common, {"differences": differences}, *(differences or ["The store is as it has to be."]))
     return Exit.FAILED if differences else Exit.DONE
+
+
+async def _may_go(common: Common, found: SchemaStatus, *, yes: bool, everything: bool) -> bool:
+    question = f"take revision {found.current} back and lose the data that it alone holds"
+    if found.current is None or found.previous is not None:
+        return confirm(question, yes=yes)
+    question = f"take the first revision, {found.current}, back and DROP EVERYTHING: {await _holdings(common)}"
+    if (yes and everything) or (not yes and sys.stdin.isatty()):
+        return confirm(question, yes=yes)
+    raise UsageError(f"{question}: add --yes --drop-everything if this is meant")
+
+
+async def _holdings(common: Common) -> str:
+    chosen = choose_driver(AccountStore, common.settings().store, "settings.store")
+    context = DriverContext(SystemClock(), random.Random(), logging.getLogger("tigercore"))  # noqa: S311  (for ids)
+    try:
+        async with chosen.open(context) as store:
+            count = len(await store.accounts())
+    except PortError as error:  # what is about to be dropped may be past reading
+        return f"accounts that cannot be counted ({error})"
+    return f"{count} account{'' if count == 1 else 's'} with their keys and tokens"
 
 
 def _schema(common: Common) -> Schema:

@@ -13,7 +13,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tigercore._plugins import choose
-from tigercore.cli._common import COMMON, Common
+from tigercore.cli._common import COMMON, Common, make_private
 from tigercore.cli._exit import UsageError
 from tigercore.cli._output import show_lines
 from tigercore.ports import SchemaStatus
@@ -48,12 +48,14 @@ async def init(
 def _key_file(named: Path | None, directory: Path) -> Path | None:
     """Return where the key goes, None if the environment holds it; never among what it protects, unless told to."""
     if os.environ.get("ENCRYPTION_MASTER_KEY"):
+        if named is not None:
+            raise UsageError("--key-file and ENCRYPTION_MASTER_KEY are two root keys: give one, and unset the other")
         return None
     key = (named or _config_home() / "tigercore" / "root.key").expanduser().absolute()
     if named is None and key.is_relative_to(directory):
         raise UsageError(f"the key file {key} would lie inside {directory}, which it protects: name a --key-file")
     if named is None:
-        key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(key.parent)
     return key
 
 
@@ -79,7 +81,7 @@ def _written(file: Path, text: str) -> Iterator[Path]:
     """Give the settings under another name; they get theirs once all else is there, so that `init` can be repeated."""
     if os.path.lexists(file):
         raise UsageError(f"{file} is there already: use it with --config {file}, or name another --dir")
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(file.parent)
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with open(handle, "w", encoding="utf-8") as stream:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import trio
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from tigercore.app import Tigercore
 from tigercore.cli._common import COMMON, Common, find_account, opened
@@ -13,6 +14,8 @@ from tigercore.cli._exit import Exit, UsageError
 from tigercore.cli._output import fields_of, progress, show_fields, show_rows
 from tigercore.model import RefreshResult, TigerAccount, TokenStatus
 
+_MOST: Final = 10_000
+_LONGEST: Final = 3660  # days; ten years
 app = App(name="token", help="Refresh tokens, and see how they stand.")
 
 
@@ -98,7 +101,10 @@ def _row(account: TigerAccount, token: TokenStatus) -> dict[str, Any]:
 
 @app.command
 async def history(
-    account: str, *, limit: Annotated[int, Parameter(help="The most to show.")] = 20, common: Common = COMMON
+    account: str,
+    *,
+    limit: Annotated[int, Parameter(help="The most to show.", validator=Number(gte=1, lte=_MOST))] = 20,
+    common: Common = COMMON,
 ) -> None:
     """List the attempts to refresh an account's token, newest first.
 
@@ -124,7 +130,9 @@ async def history(
 
 @app.command
 async def stats(
-    *, days: Annotated[int, Parameter(help="How many days to look back.")] = 30, common: Common = COMMON
+    *,
+    days: Annotated[int, Parameter(help="How many days to look back.", validator=Number(gte=1, lte=_LONGEST))] = 30,
+    common: Common = COMMON,
 ) -> None:
     """Sum up the refreshes of the last days."""
     async with opened(common.settings()) as tiger:

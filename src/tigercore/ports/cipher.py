@@ -35,7 +35,7 @@ class Cipher(Driver):
         looked at. If it fails, the keys that were in use stay in use.
 
         :raises KeyUnavailable: the root cannot be reached, it is not the one that wrapped this ring, a key is not the
-            one that was made for this ring and version, or the active key is not among those that open.
+            one that was made for this ring and version, or the state of `ring.active` is not ACTIVE.
         """
 
     @abstractmethod

@@ -115,7 +115,8 @@ class AuditLine:
 class SchemaStatus:
     """The schema that a store has and the one that this program needs, by revision name; None means: empty.
 
-    `previous` is what a rollback would leave."""
+    `previous` is what a rollback would leave.
+    """
 
     current: str | None
     head: str

@@ -54,11 +54,11 @@ class ToyCipher(Cipher):
     async def unlock(self, ring: KeyRing) -> None:
         """Unwrap the keys of the ring.
 
-        :raises KeyUnavailable: another root wrapped them, or the active one is not there.
+        :raises KeyUnavailable: another root wrapped them, or the one that seals is not there or not ACTIVE.
         """
         keys = {key.version: self._unwrap(ring.id, key) for key in ring.keys if key.state in _OPENING}
-        if ring.active not in keys:
-            raise KeyUnavailable(f"the active key {ring.active} of the ring does not open messages")
+        if ring.active not in [key.version for key in ring.keys if key.state is KeyState.ACTIVE]:
+            raise KeyUnavailable(f"key {ring.active} of the ring is to seal, but is not active")
         self._unlocked = _Unlocked(ring.id, ring.active, keys)
 
     async def create_key(self, ring_id: UUID, version: int) -> WrappedKey:

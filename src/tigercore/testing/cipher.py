@@ -206,6 +206,13 @@ class CipherContract(OpenedCiphers):
         with pytest.raises(KeyUnavailable):
             await locked.unlock(ring_of(in_state(KeyState.RETIRED, ring.keys[0])))
 
+    @pytest.mark.parametrize("state", [KeyState.STAGED, KeyState.DECRYPT])
+    async def test_a_ring_whose_active_key_is_not_active_is_refused(
+        self, locked: Cipher, ring: KeyRing, state: KeyState
+    ) -> None:
+        with pytest.raises(KeyUnavailable):
+            await locked.unlock(ring_of(in_state(state, ring.keys[0])))
+
     async def test_a_failed_unlock_leaves_the_keys_in_use(self, cipher: Cipher, ring: KeyRing) -> None:
         sealed = cipher.encrypt(_MESSAGE, context=_PLACE)
         larger = await grown(cipher, ring)

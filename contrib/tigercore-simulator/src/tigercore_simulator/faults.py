@@ -11,22 +11,37 @@ from attrs.validators import ge, instance_of, le, optional
 _words = optional(instance_of(str))
 
 
+def _is_after(fault: Any, _field: object, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ValueError("'after' is true or false")
+    if value and fault.kind not in REFUSING:
+        raise ValueError(f"'after' does not go with {fault.kind}: it is for {', '.join(sorted(REFUSING))}")
+
+
 def _is_count(_fault: object, _field: object, value: object) -> None:
     if value is not None and (not isinstance(value, int) or value < 1):
         raise ValueError("'count' is a whole number from 1 on, or null")
 
 
 class Kind(StrEnum):
-    """Name what goes wrong. The names in the second group leave the request executed."""
+    """Name what goes wrong.
+
+    The first group answers in place of the gateway, and executes nothing unless told to do so first. Of the second,
+    which is the network's, the names in the third group leave the request executed.
+    """
 
     HTTP_429 = "http_429"
     CODE_5 = "code_5"
     CODE_4 = "code_4"
+    CODE_1 = "code_1"
+    CODE_2 = "code_2"
+    HTTP_401 = "http_401"
     HTTP_5XX = "http_5xx"
-    HANG = "hang"
-    RESET_BEFORE = "reset_before"
     NOT_JSON = "not_json"
     NESTED_CODE = "nested_code"
+
+    HANG = "hang"
+    RESET_BEFORE = "reset_before"
     ROTATE_TOKEN = "rotate_token"  # noqa: S105
 
     DELAY = "delay"
@@ -34,13 +49,24 @@ class Kind(StrEnum):
     RESET_AFTER = "reset_after"
     CUT = "cut"
     STRING_DATA = "string_data"
+    DOUBLE_REPLY = "double_reply"
+
+
+REFUSING = frozenset(
+    {
+        *(Kind.HTTP_429, Kind.CODE_5, Kind.CODE_4, Kind.CODE_1, Kind.CODE_2),
+        *(Kind.HTTP_401, Kind.HTTP_5XX, Kind.NOT_JSON, Kind.NESTED_CODE),
+    }
+)
+"""The kinds that answer in place of the gateway; a request that is not admitted hears of that, and meets none."""
 
 
 @frozen
 class Fault:
     """Say what goes wrong, for which requests, and how many times.
 
-    A selector that is ``None`` matches every request; a count that is ``None`` lasts for ever.
+    A selector that is ``None`` matches every request; a count that is ``None`` lasts for ever. With ``after`` a request
+    is executed first, and then answered as if it had not been.
     """
 
     kind: Kind = field(converter=Kind)
@@ -48,6 +74,7 @@ class Fault:
     account: str | None = field(default=None, validator=_words)
     method: str | None = field(default=None, validator=_words)
     count: int | None = field(default=1, validator=_is_count)
+    after: bool = field(default=False, validator=_is_after)
     probability: float = field(default=1.0, converter=float, validator=[ge(0), le(1)])
     status: int = field(default=503, validator=[instance_of(int), ge(500), le(599)])
     delay_ms: int = field(default=0, validator=[instance_of(int), ge(0)])

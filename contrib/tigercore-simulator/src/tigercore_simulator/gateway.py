@@ -10,7 +10,7 @@ from tigercore_simulator import envelope as envelopes
 from tigercore_simulator import profile
 from tigercore_simulator.developers import Developer, Register, Signer
 from tigercore_simulator.envelope import Envelope, Reply
-from tigercore_simulator.faults import Faults, Kind
+from tigercore_simulator.faults import REFUSING, Faults, Kind
 from tigercore_simulator.interference import Outcome, interfere
 from tigercore_simulator.limits import Windows
 from tigercore_simulator.methods import Call, Method, Rooms, table
@@ -53,7 +53,7 @@ class Gateway:
             return Outcome(envelopes.error(refusal, self._clock()))
         execute = partial(self.answer, envelope, authorization)
         fault = self._faults.take(envelope.tiger_id, envelope.account, envelope.method)
-        if fault is None:
+        if fault is None or (fault.kind in REFUSING and not self._admits(envelope, authorization)):
             return Outcome(execute())
         if fault.kind is Kind.ROTATE_TOKEN and self._rooms.tokens.current(envelope.tiger_id):
             self._rooms.tokens.rotate(envelope.tiger_id, self._clock())
@@ -86,6 +86,13 @@ class Gateway:
         data = method.answer(call)
         self._oracle.done(developer.tiger_id, call.account, call.method)
         return data
+
+    def _admits(self, envelope: Envelope, authorization: str) -> bool:
+        try:
+            self._admit(envelope, authorization, self._clock())
+        except Refusal:
+            return False
+        return True
 
     def _admit(self, envelope: Envelope, authorization: str, now: float) -> Developer:
         envelopes.check(envelope)

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from attrs import evolve, frozen
 
 from tigercore_simulator.envelope import Reply, error, success
-from tigercore_simulator.faults import Fault, Kind
+from tigercore_simulator.faults import REFUSING, Fault, Kind
 from tigercore_simulator.limits import DOCUMENTED
 from tigercore_simulator.refusals import Refusal, limited
 
@@ -37,6 +37,7 @@ class Outcome:
     delay: float = 0.0
     keep: int = 0
     text: bytes | None = None
+    copies: int = 1
     resume: Execute | None = None
 
     def body(self) -> bytes:
@@ -53,6 +54,8 @@ class Outcome:
 
 def interfere(fault: Fault, method: str, execute: Execute, clock: Clock) -> Outcome:
     """Say what becomes of a request that meets a fault."""
+    if fault.kind in REFUSING and fault.after:
+        execute()
     outcome = _RULES[fault.kind](_Scene(fault, method, execute, clock))
     return evolve(outcome, delay=fault.delay_ms / 1000)
 
@@ -73,6 +76,14 @@ class _Scene:
 
 def _http_5xx(scene: _Scene) -> Outcome:
     return scene.refused(Refusal(1, "server error", scene.fault.status))
+
+
+def _code_2(scene: _Scene) -> Outcome:
+    return scene.refused(Refusal(2, "network error(the interface could not be reached)"))
+
+
+def _http_401(scene: _Scene) -> Outcome:
+    return scene.refused(Refusal(1000, "common param error(unauthorized)", 401))
 
 
 def _nested_code(scene: _Scene) -> Outcome:
@@ -105,6 +116,10 @@ def _cut(scene: _Scene) -> Outcome:
     return Outcome(scene.execute(), Ending.CUT, keep=scene.fault.keep_bytes)
 
 
+def _double_reply(scene: _Scene) -> Outcome:
+    return Outcome(scene.execute(), copies=2)
+
+
 def _as_usual(scene: _Scene) -> Outcome:
     return Outcome(scene.execute())
 
@@ -113,6 +128,9 @@ _RULES: dict[Kind, Callable[[_Scene], Outcome]] = {
     Kind.HTTP_429: lambda scene: scene.limited(5, 429),
     Kind.CODE_5: lambda scene: scene.limited(5, 200),
     Kind.CODE_4: lambda scene: scene.limited(4, 200),
+    Kind.CODE_1: lambda scene: scene.refused(Refusal(1, "server error")),
+    Kind.CODE_2: _code_2,
+    Kind.HTTP_401: _http_401,
     Kind.HTTP_5XX: _http_5xx,
     Kind.HANG: _hang,
     Kind.HANG_AFTER: _hang_after,
@@ -122,6 +140,7 @@ _RULES: dict[Kind, Callable[[_Scene], Outcome]] = {
     Kind.CUT: _cut,
     Kind.NOT_JSON: lambda scene: Outcome(None, text=_NOT_JSON),
     Kind.STRING_DATA: _string_data,
+    Kind.DOUBLE_REPLY: _double_reply,
     Kind.NESTED_CODE: _nested_code,
     Kind.ROTATE_TOKEN: _as_usual,
 }

@@ -146,7 +146,7 @@ async def _send(connection: h11.Connection, stream: trio.SocketStream, outcome: 
     if outcome.ending is Ending.CUT:
         await stream.send_all(whole[: len(whole) - len(body) + outcome.keep])
         return False
-    await stream.send_all(whole)
+    await stream.send_all(whole * outcome.copies)
     if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
         return False
     connection.start_next_cycle()

@@ -20,6 +20,7 @@ _ONE_OF = (
     "give the local cipher one root key, not {}: either set ENCRYPTION_MASTER_KEY to base64 of 32 bytes, "
     "or set `key_file` to a path and run `tigercore init`, which makes the file"
 )
+_NUL = "`key_file` holds a NUL, which no path can: write the path anew"
 _BAD_KEY = "ENCRYPTION_MASTER_KEY is not base64 of 32 bytes: make one with `openssl rand -base64 32`"
 
 
@@ -28,7 +29,7 @@ _BAD_KEY = "ENCRYPTION_MASTER_KEY is not base64 of 32 bytes: make one with `open
 class LocalOptions:
     """Where the root key is: exactly one of the two. `master_key` comes from ENCRYPTION_MASTER_KEY alone.
 
-    :raises SettingsError: none is given, or both.
+    :raises SettingsError: none is given, or both, or the path cannot be one.
     """
 
     master_key: Secret | None = None
@@ -37,6 +38,8 @@ class LocalOptions:
     def __attrs_post_init__(self) -> None:
         if (self.master_key is None) == (self.key_file is None):
             raise SettingsError([_ONE_OF.format("none" if self.key_file is None else "two")])
+        if "\0" in (self.key_file or ""):
+            raise SettingsError([_NUL])
 
 
 @final

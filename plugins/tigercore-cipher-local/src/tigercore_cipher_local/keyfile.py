@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import stat
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ _MODE = 0o600
 _SHAPE = "is not a key file (one line, tcroot1:<key>:<crc>) or was damaged: restore it from your copy"
 _ADVICE = {
     errno.ENOENT: "no such file or directory: make the directory, then the key file with `tigercore init`",
+    errno.EPERM: "the file system does not allow it: name a place that has hard links and modes",
     errno.EEXIST: "the file is there already, and was left as it is",
     errno.ELOOP: "a symbolic link: name the key file itself",
     errno.EACCES: "permission denied: the key file must belong to the user that runs this program",
@@ -25,24 +27,25 @@ _ADVICE = {
 
 
 def create(path: str) -> None:
-    """Write a new random key to a file that only its owner can read.
+    """Write a new random key to a file that only its owner can read. It has its name once all of it is on the disk.
 
     :raises KeyUnavailable: the file is there already, or cannot be written.
     """
     with _told(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+        directory, name = os.path.split(path)
+        descriptor, draft = tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
         try:
             _fill(descriptor, _line(os.urandom(32)))
-            _sync_directory(path)
-        except BaseException:
-            os.unlink(path)  # half a key must not be taken for one
-            raise
+            os.link(draft, path)  # fails if the name is taken
+        finally:
+            os.unlink(draft)
+        _sync(directory or ".")
 
 
 def read(path: str) -> bytes:
     """Return the key of 32 bytes.
 
-    :raises KeyUnavailable: the file is not there, not a regular file of ours with mode 0600, or damaged.
+    :raises KeyUnavailable: the file is not there, not a regular file that is ours alone, or damaged.
     """
     with _told(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -61,8 +64,8 @@ def _fill(descriptor: int, line: bytes) -> None:
         os.fsync(descriptor)
 
 
-def _sync_directory(path: str) -> None:
-    descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
@@ -75,7 +78,7 @@ def _check_owner(path: str, found: os.stat_result) -> None:
     if found.st_uid != os.geteuid():
         raise KeyUnavailable(f"{path} belongs to user {found.st_uid}: run `chown {os.geteuid()} {path}`")
     mode = stat.S_IMODE(found.st_mode)
-    if mode != _MODE:
+    if mode & 0o077:
         raise KeyUnavailable(f"{path} has mode {mode:04o}, others may read the key: run `chmod 600 {path}`")
 
 

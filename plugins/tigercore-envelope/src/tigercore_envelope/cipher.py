@@ -54,7 +54,7 @@ class EnvelopeCipher(Cipher):
     async def unlock(self, ring: KeyRing) -> None:
         """Unwrap those keys of the ring that are not in use yet.
 
-        :raises KeyUnavailable: the root does not open them, or the active one is not there.
+        :raises KeyUnavailable: the root does not open them, or the one that seals is not there or not ACTIVE.
         """
         opening = {key.version: key for key in ring.keys if key.state in _OPENING}
         keks = {

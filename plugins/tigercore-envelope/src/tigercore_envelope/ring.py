@@ -10,7 +10,7 @@ from uuid import UUID
 import attrs
 
 from tigercore.errors import KeyUnavailable
-from tigercore.model import KeyRing
+from tigercore.model import KeyRing, KeyState
 from tigercore_envelope.envelope import seal, unseal
 from tigercore_envelope.kek import Kek
 from tigercore_envelope.lp import lp
@@ -30,12 +30,11 @@ class UnlockedRing:
     def of(cls, ring: KeyRing, keks: Mapping[int, Kek]) -> Self:
         """Join a ring and those of its keys that open messages.
 
-        :raises KeyUnavailable: the active one is not among them.
+        :raises KeyUnavailable: the active one is not among them, or is in another state.
         """
-        active = keks.get(ring.active)
-        if active is None:
-            raise KeyUnavailable(f"the active key {ring.active} is not among those that open messages: {sorted(keks)}")
-        return cls(ring.id, active, keks, lp(b"tigercore.ctx.1", ring.id.bytes))
+        if not any(key.version == ring.active and key.state is KeyState.ACTIVE for key in ring.keys):
+            raise KeyUnavailable(f"key {ring.active} is to seal, but is not active: restore the key ring from a backup")
+        return cls(ring.id, keks[ring.active], keks, lp(b"tigercore.ctx.1", ring.id.bytes))
 
     def seal(self, plaintext: bytes, context: bytes) -> bytes:
         """Seal a message with the active key."""

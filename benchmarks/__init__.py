@@ -1,0 +1,1 @@
+"""What tigercore costs, as ratios within one run: `python -m benchmarks`."""

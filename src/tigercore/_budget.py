@@ -25,7 +25,5 @@ class Budgets:
 
     def wait(self, operation: Operation, account: TigerAccount) -> float:
         """Return for how many seconds such a call would be refused, 0.0 if it may go."""
-        if not self._until:
-            return 0.0
-        until = self._until.get((account.developer, operation.group), 0.0)
-        return max(until - self._clock.monotonic(), 0.0)
+        until = self._until.get((account.developer, operation.group))
+        return 0.0 if until is None else max(until - self._clock.monotonic(), 0.0)

@@ -11,7 +11,7 @@ from tigercore.model import AccountStatus, AccountType, Environment, License, Ma
 
 
 @final
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Eligibility:
     """Which accounts may carry a call; None and empty mean: any. The key of the index, so it is cached and hashed."""
 

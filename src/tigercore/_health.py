@@ -42,6 +42,7 @@ class Health:
         self._clock = clock
         self._eject_seconds = eject_seconds
         self._resting: frozenset[UUID] = frozenset()
+        self._next_back = math.inf
         self._records: dict[UUID, _Record] = {}
         self._used: dict[UUID, Candidate] = {}
         self._landmark = clock.monotonic()
@@ -53,10 +54,10 @@ class Health:
 
     def resting(self) -> frozenset[UUID]:
         """Return the accounts that are left out for now: the very same set until one comes or goes."""
-        if self._resting:
-            now = self._clock.monotonic()
-            if any(self._records[account_id].ejected_until <= now for account_id in self._resting):
-                self._resting = frozenset(i for i in self._resting if self._records[i].ejected_until > now)
+        if self._resting and self._next_back <= (now := self._clock.monotonic()):
+            if back := {i for i in self._resting if self._records[i].ejected_until <= now}:
+                self._resting -= back
+            self._next_back = min((self._records[i].ejected_until for i in self._resting), default=math.inf)
         return self._resting
 
     def started(self, candidate: Candidate) -> float:
@@ -95,6 +96,7 @@ class Health:
         seconds = self._eject_seconds * min(record.ejections, _EJECT_MOST)
         record.ejected_until = now + seconds
         self._resting |= {candidate.account.id}
+        self._next_back = min(self._next_back, record.ejected_until)
         return seconds
 
     def stands_alone(self, account_id: UUID) -> bool:

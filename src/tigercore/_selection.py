@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import chain, islice
+from functools import lru_cache
+from itertools import chain, filterfalse, islice
 from typing import Any, TypedDict, final
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from tigercore._budget import Budgets
 from tigercore._eligibility import Eligibility, kind_of
 from tigercore._health import Health
 from tigercore._plugins import Hooks
-from tigercore._snapshot import Snapshot
+from tigercore._snapshot import NOBODY, Snapshot
 from tigercore.errors import NoAccountsAvailableError, OperationNotSupportedError, RateLimited
 from tigercore.model import (
     AccountType,
@@ -27,7 +28,7 @@ from tigercore.model import (
 )
 from tigercore.ports import Candidate, LoadBalancer
 
-_KEPT = 256  # sets of candidates that are remembered without those that rest
+_KEPT = 256  # wishes that are remembered
 
 
 class Wish(TypedDict, total=False):
@@ -59,7 +60,6 @@ class Selection:
         self._hooks = hooks
         self._balancers = balancers
         self._strategy = strategy
-        self._kept: dict[int, tuple[tuple[Candidate, ...], frozenset[UUID], tuple[Candidate, ...]]] = {}
 
     def plan(
         self, operation: Operation, wanted: Eligibility, strategy: str | None = None, first: Candidate | None = None
@@ -70,18 +70,21 @@ class Selection:
 
         :raises OperationNotSupportedError: no such strategy was loaded.
         """
-        candidates = self.candidates(operation, wanted)
-        healthy = candidates if wanted.id else self._healthy(candidates)
-        if not healthy and operation.safety.read_only:
-            healthy = candidates
-        if first is not None and (first.account.id in self._health.resting() or self._is_filtered(first, candidates)):
+        resting = self._health.resting()
+        candidates = self.candidates(operation, wanted, resting)
+        if not candidates and operation.safety.read_only:
+            candidates = self.candidates(operation, wanted)
+        if first is not None and (first.account.id in resting or self._is_filtered(first, candidates)):
             first = None
-        ordered = list_first(first, self._balancer(strategy).plan(operation, healthy))
-        return (c for c in ordered if not self._budgets.wait(operation, c.account))
+        balancer = self._balancer(strategy)
+        ordered = candidates if wanted.id else list_first(first, balancer.plan(operation, candidates))
+        return filterfalse(lambda candidate: self._budgets.wait(operation, candidate.account), ordered)
 
-    def candidates(self, operation: Operation, wanted: Eligibility) -> tuple[Candidate, ...]:
-        """Return who is eligible, less those that a plugin leaves out."""
-        return self._hooks.filter(operation, self._snapshot.eligible(wanted))
+    def candidates(
+        self, operation: Operation, wanted: Eligibility, resting: frozenset[UUID] = NOBODY
+    ) -> tuple[Candidate, ...]:
+        """Return who is eligible and does not rest, less those that a plugin leaves out."""
+        return self._hooks.filter(operation, self._snapshot.eligible(wanted, resting))
 
     def decide(
         self, operation: Operation, wanted: Eligibility, strategy: str | None
@@ -185,19 +188,6 @@ class Selection:
     def _is_filtered(self, candidate: Candidate, candidates: tuple[Candidate, ...]) -> bool:
         return self._hooks.can_filter and candidate not in candidates
 
-    def _healthy(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-        """Leave out those that rest; while the same ones rest it is the same tuple, which a strategy may know by."""
-        resting = self._health.resting()
-        if not resting:
-            return candidates
-        seen = self._kept.get(id(candidates))
-        if seen is None or seen[0] is not candidates or seen[1] is not resting:
-            left = tuple(c for c in candidates if c.account.id not in resting)
-            if len(self._kept) >= _KEPT:
-                self._kept.clear()
-            seen = self._kept[id(candidates)] = (candidates, resting, left)
-        return seen[2]
-
 
 def list_first(first: Candidate | None, plan: Iterable[Candidate]) -> Iterable[Candidate]:
     """Put one candidate before all others of a plan."""
@@ -225,11 +215,22 @@ def moves(safety: OperationClass) -> bool:
 
 def wanted_by(wish: Wish, pinned: UUID | None = None) -> Eligibility:
     """Turn what a caller said into what the index is asked for."""
-    environment, kind, license = wish.get("environment"), wish.get("account_type"), wish.get("license")
+    asked = wish.get("account_type"), wish.get("environment"), wish.get("license")
+    return _eligibility(*asked, tuple(wish.get("market_permissions", ())), pinned)
+
+
+@lru_cache(_KEPT)
+def _eligibility(
+    kind: str | None,
+    environment: str | None,
+    license: str | None,
+    permissions: tuple[MarketPermission, ...],
+    pinned: UUID | None,
+) -> Eligibility:
     return Eligibility(
         account_type=None if kind is None else AccountType(kind),
         environment=None if environment is None else Environment(environment),
         license=None if license is None else License(license),
-        market_permissions=frozenset(wish.get("market_permissions", ())),
+        market_permissions=frozenset(permissions),
         id=pinned,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import final
 from uuid import UUID
@@ -15,6 +15,9 @@ from tigercore.errors import AccountNotFoundError
 from tigercore.model import Environment, TigerAccount, TokenState
 from tigercore.ports import AccountRow, AccountStore, Candidate, Change, Put, Remove, TokenRow
 
+NOBODY: frozenset[UUID] = frozenset()
+_KEPT = 256  # sets of candidates that are remembered
+
 
 @final
 class Snapshot:
@@ -25,7 +28,7 @@ class Snapshot:
         self._rows: dict[UUID, AccountRow] = {}
         self._tokens: dict[UUID, TokenRow] = {}
         self._candidates: dict[UUID, Candidate] = {}
-        self._eligible: dict[Eligibility, tuple[Candidate, ...]] = {}
+        self._eligible: dict[tuple[Eligibility, frozenset[UUID]], tuple[Candidate, ...]] = {}
         self._numbers: dict[str, UUID] = {}
         self._developers: dict[str, dict[UUID, None]] = {}
         self._defaults: dict[str, Candidate | None] = {}
@@ -49,16 +52,25 @@ class Snapshot:
         """Return the one candidate that carries this account's statistics."""
         return self._candidates[account_id]
 
-    def eligible(self, wanted: Eligibility) -> tuple[Candidate, ...]:
-        """Return who may carry such a call: the same tuple until an account changes."""
+    def eligible(self, wanted: Eligibility, resting: frozenset[UUID] = NOBODY) -> tuple[Candidate, ...]:
+        """Return who may carry such a call and does not rest: the same tuple until an account changes or others rest.
+
+        An account that is named is returned even if it rests.
+        """
         if wanted.id is not None:
             named = self._candidates.get(wanted.id)
             return () if named is None or wanted.refusal(named.account) is not None else (named,)
-        found = self._eligible.get(wanted)
+        found = self._eligible.get((wanted, resting))
         if found is None:
-            found = tuple(c for c in self._candidates.values() if wanted.refusal(c.account) is None)
-            self._eligible[wanted] = found
+            if len(self._eligible) >= _KEPT:
+                self._eligible.clear()
+            found = self._eligible[wanted, resting] = tuple(self._chosen(wanted, resting))
         return found
+
+    def _chosen(self, wanted: Eligibility, resting: frozenset[UUID]) -> Iterator[Candidate]:
+        if resting:
+            return (c for c in self.eligible(wanted) if c.account.id not in resting)
+        return (c for c in self._candidates.values() if wanted.refusal(c.account) is None)
 
     def kinds(self, wanted: Eligibility) -> frozenset[tuple[bool, Environment]]:
         """Return which kinds of account fit, whatever their status: paper or live, and in which environment."""

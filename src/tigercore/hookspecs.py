@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
 
 from tigercore.errors import ClientError
 from tigercore.model import AuditEntry, Operation, TigerAccount
 from tigercore.ports.balancer import Candidate
-
-if TYPE_CHECKING:  # the root of the object graph is above this file; a service is handed it as it is
-    from tigercore.app import Tigercore
 
 PROJECT = "tigercore"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -74,8 +71,11 @@ def tigercore_audit(entry: AuditEntry) -> None:
 
 
 @hookspec
-def tigercore_services(tiger: Tigercore) -> Sequence[Callable[[], Awaitable[None]]]:  # type: ignore[empty-body]
-    """Give async functions to run beside the core for as long as it is open; one that fails is started again."""
+def tigercore_services(tiger: Any) -> Sequence[Callable[[], Awaitable[None]]]:  # type: ignore[empty-body]
+    """Give async functions to run beside the core for as long as it is open; one that fails is started again.
+
+    `tiger` is the open `Tigercore`, which stands above this file and is not imported here.
+    """
 
 
 @hookspec

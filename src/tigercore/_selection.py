@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from itertools import chain, filterfalse, islice
-from typing import Any, TypedDict, final
+from typing import Any, TypedDict, TypeVar, final
 from uuid import UUID
 
 import attrs
@@ -29,6 +30,7 @@ from tigercore.model import (
 from tigercore.ports import Candidate, LoadBalancer
 
 _KEPT = 256  # wishes that are remembered
+W = TypeVar("W", bound=StrEnum)
 
 
 class Wish(TypedDict, total=False):
@@ -228,9 +230,19 @@ def _eligibility(
     pinned: UUID | None,
 ) -> Eligibility:
     return Eligibility(
-        account_type=None if kind is None else AccountType(kind),
-        environment=None if environment is None else Environment(environment),
-        license=None if license is None else License(license),
+        account_type=_word(AccountType, kind),
+        environment=_word(Environment, environment),
+        license=_word(License, license),
         market_permissions=frozenset(permissions),
         id=pinned,
     )
+
+
+def _word(kind: type[W], text: str | None) -> W | None:
+    if text is None:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        words = ", ".join(kind)
+        raise OperationNotSupportedError(f"{text!r} is no {kind.__name__}; use one of {words}") from None

@@ -138,6 +138,12 @@ async def test_an_unknown_strategy_says_which_are_loaded(tiger: Tigercore) -> No
         await tiger.router.route_operation(QUOTE, strategy="astrology")
 
 
+@pytest.mark.parametrize("wish", [{"environment": "moon"}, {"account_type": "GOLD"}, {"license": "XX"}])
+async def test_a_word_that_is_none_of_the_vocabulary_says_which_are(tiger: Tigercore, wish: dict[str, Any]) -> None:
+    with pytest.raises(OperationNotSupportedError, match="use one of"):
+        await tiger.execute(QUOTE, **wish)
+
+
 async def test_pick_gives_the_same_set_to_the_strategy_until_an_account_changes(world: World, tiger: Tigercore) -> None:
     seen = []
     account = await add(tiger)

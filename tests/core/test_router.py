@@ -743,3 +743,28 @@ async def test_a_refresh_is_no_operation_to_execute(world: World, tiger: Tigerco
     with pytest.raises(OperationNotSupportedError, match=r"tokens\.refresh_token"):
         await tiger.execute("user_token_refresh")
     assert [] == called(world)
+
+
+async def test_an_order_is_not_sent_after_a_deadline_that_passed_while_its_token_was_looked_into(
+    world: World, tiger: Tigercore
+) -> None:
+    await add(tiger)
+    token_for = tiger.tokens.token_for
+
+    class SlowTokens:
+        async def token_for(self, account: TigerAccount) -> Any:
+            world.clock.advance(95)
+            return await token_for(account)
+
+    tiger.router._tokens = SlowTokens()  # type: ignore[assignment]
+    with pytest.raises(NotProcessed, match="deadline"):
+        await tiger.execute(OperationType.PLACE_ORDER, {"symbol": "AAPL"}, deadline=world.clock.monotonic() + 2)
+    assert [] == called(world)
+
+
+async def test_an_answer_that_arrives_while_tigercore_closes_is_not_replaced_by_an_error(world: World) -> None:
+    world.client.answer("place_order", {"id": 5})
+    async with world.open() as tiger:
+        account = await add(tiger)
+        await tiger.accounts.increment_error_count(account.id)
+    assert {"id": 5} == await tiger.execute(OperationType.PLACE_ORDER, {"symbol": "AAPL"})

@@ -533,3 +533,17 @@ async def test_the_scheduler_outlives_an_outage_of_the_store(
     world.backend.broken = False
     await trio.sleep(4000)
     assert [TokenRefreshStatus.SUCCEEDED] == [a.status for a in await tiger.tokens.get_token_status_history(holder)]
+
+
+async def test_two_schedulers_refresh_a_developer_of_two_accounts_once(
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
+) -> None:
+    world.client.answer(METHOD, minted(world, days=60))
+    async with world.open() as other:
+        await trio.testing.wait_all_tasks_blocked()
+        world.clock.advance(10 * 86400)
+        await tiger.tokens.start_background_refresh_scheduler()
+        await other.tokens.start_background_refresh_scheduler()
+        await trio.testing.wait_all_tasks_blocked()
+    assert [METHOD] == [method for _, method, _ in world.client.calls]
+    assert {TokenState.VALID} == {row.state for row in await world.store.token_rows()}

@@ -547,3 +547,10 @@ async def test_two_schedulers_refresh_a_developer_of_two_accounts_once(
         await trio.testing.wait_all_tasks_blocked()
     assert [METHOD] == [method for _, method, _ in world.client.calls]
     assert {TokenState.VALID} == {row.state for row in await world.store.token_rows()}
+
+
+async def test_only_one_account_of_a_developer_falls_due_so_that_no_two_processes_claim_siblings(
+    world: World, holder: TigerAccount, sibling: TigerAccount
+) -> None:
+    world.clock.advance(10 * 86400)
+    assert 1 == len(await world.store.claim_due_tokens("anyone", 45, 10))

@@ -549,8 +549,15 @@ async def test_two_schedulers_refresh_a_developer_of_two_accounts_once(
     assert {TokenState.VALID} == {row.state for row in await world.store.token_rows()}
 
 
+@pytest.mark.parametrize("how", ["enrolled", "refreshed", "brought"])
 async def test_only_one_account_of_a_developer_falls_due_so_that_no_two_processes_claim_siblings(
-    world: World, holder: TigerAccount, sibling: TigerAccount
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount, how: str
 ) -> None:
-    world.clock.advance(10 * 86400)
+    world.client.answer(METHOD, minted(world))
+    match how:
+        case "refreshed":
+            await tiger.tokens.refresh_token(holder)
+        case "brought":
+            await tiger.accounts.update_tokens(holder.id, token_text(world.clock.now() + timedelta(hours=1)))
+    world.clock.advance(20 * 86400)
     assert 1 == len(await world.store.claim_due_tokens("anyone", 45, 10))

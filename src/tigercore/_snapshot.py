@@ -92,8 +92,10 @@ class Snapshot:
 
     def token(self, account_id: UUID) -> TokenRow:
         """Return the token row of an account. Errors as `row`."""
-        self.row(account_id)
-        return self._tokens[account_id]
+        try:
+            return self._tokens[account_id]
+        except KeyError:
+            raise AccountNotFoundError(f"no account has the id {account_id}") from None
 
     def numbered(self, account_number: str) -> TigerAccount | None:
         """Return the account with this number, None if there is none."""

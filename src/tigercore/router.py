@@ -252,7 +252,7 @@ class AccountRouter(AccountChooser):
             return timeout
         left = deadline - self._clock.monotonic()
         if left <= 0:
-            raise NotProcessed(operation.method, "the deadline has passed; nothing was sent")
+            raise NotProcessed(operation.method, "the deadline passed before it could be sent")
         return min(left, timeout)
 
     def _milliseconds(self, began: float) -> float:

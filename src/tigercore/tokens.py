@@ -23,6 +23,7 @@ from tigercore.accounts import TigerAccountManager
 from tigercore.audit import AuditLog
 from tigercore.clock import Clock
 from tigercore.errors import (
+    AccountNotFoundError,
     ClientError,
     PortError,
     StoreUnavailable,
@@ -274,9 +275,9 @@ class TokenManager:
         """Look into tokens that a crash or a lost reply has left in doubt."""
         now = self._clock.now()
         for row in [row for row in self._snapshot.tokens.values() if refresh.is_in_doubt(row, now)]:
-            account = self._snapshot.rows[row.id].account
-            if not self._is_too_early(account, now):
-                with suppress(TokenManagerError):  # it says so in the row; who needs the token will hear of it
+            with suppress(TokenManagerError, AccountNotFoundError):  # the row says so; who needs the token will hear
+                account = self._snapshot.row(row.id).account
+                if not self._is_too_early(account, now):
                     await self._share(account, "settle", self._refresher.settle, account)
 
     async def _refresh_due(self) -> None:
@@ -286,7 +287,7 @@ class TokenManager:
                     nursery.start_soon(self._refresh_claimed, row)
 
     async def _refresh_claimed(self, row: TokenRow) -> None:
-        with suppress(TokenManagerError):  # recorded as an attempt, told to the hooks, and put off: nobody waits here
+        with suppress(TokenManagerError, AccountNotFoundError):  # recorded, told to the hooks, put off: nobody waits
             await self._snapshot.reload([row.id])
             account = self._snapshot.row(row.id).account
             await self._share(account, "refresh", self._refresher.refresh, account, RefreshTrigger.SCHEDULED, True)

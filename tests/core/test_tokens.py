@@ -27,7 +27,7 @@ from tigercore import (
     TokenState,
     Unauthorized,
 )
-from tigercore.ports import Put
+from tigercore.ports import Put, Remove, TokenRow
 from tigercore.testing._gateway import token_text
 from tigercore.testing._scripted_client import ScriptedTigerClient
 
@@ -561,3 +561,46 @@ async def test_only_one_account_of_a_developer_falls_due_so_that_no_two_processe
             await tiger.accounts.update_tokens(holder.id, token_text(world.clock.now() + timedelta(hours=1)))
     world.clock.advance(20 * 86400)
     assert 1 == len(await world.store.claim_due_tokens("anyone", 45, 10))
+
+
+class DeletingStore:
+    """A store in which another process deletes each account at the moment in which its token is claimed."""
+
+    def __init__(self, world: World) -> None:
+        self._store = world.store
+
+    async def claim_due_tokens(self, *args: Any) -> list[TokenRow]:
+        claimed = await self._store.claim_due_tokens(*args)
+        for row in await self._store.accounts([row.id for row in claimed]):
+            await self._store.apply([Remove(row.id, row.version)])
+        return claimed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+async def test_the_scheduler_outlives_an_account_that_is_deleted_while_its_token_is_claimed(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    tiger.tokens._store = DeletingStore(world)  # type: ignore[assignment]
+    world.clock.advance(10 * 86400)
+    await tiger.tokens.start_background_refresh_scheduler()
+    await trio.testing.wait_all_tasks_blocked()
+    assert [] == await tiger.accounts.list_accounts()
+    assert [] == world.client.calls
+
+
+async def test_the_scheduler_outlives_an_account_that_is_deleted_while_another_is_looked_into(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    other = await add(tiger, tiger_id="2", license="TBHK", token=token_text(world.clock.now()))
+    doubts = [attrs.evolve(row, state=TokenState.UNCERTAIN, next_at=None) for row in await world.store.token_rows()]
+    await world.store.apply([Put(row) for row in doubts])
+    await trio.testing.wait_all_tasks_blocked()
+
+    async def delete_the_others(account: TigerAccount) -> None:
+        await tiger.accounts.delete_account(other.id if account.id == holder.id else holder.id)
+
+    tiger.tokens._refresher.settle = delete_the_others  # type: ignore[method-assign, assignment]
+    await tiger.tokens._end_doubts()
+    assert 1 == len(await tiger.accounts.list_accounts())

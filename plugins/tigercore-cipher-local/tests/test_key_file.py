@@ -107,9 +107,9 @@ def test_a_key_that_does_not_fit_on_the_disk_leaves_no_file(path: Path) -> None:
 @pytest.mark.parametrize("step", ["write", "fsync", "link"])
 def test_a_kill_while_a_key_is_made_leaves_no_file_of_its_name(path: Path, step: str) -> None:
     program = (
-        "import os, sys; from tigercore_cipher_local import keyfile;"
+        "import os, sys; from tigercore_cipher_local import keyfile; from tigercore_envelope import private_file;"
         "die = lambda *_: os._exit(9);"
-        "setattr(*{'write': (keyfile, '_fill'), 'fsync': (os, 'fsync'), 'link': (os, 'link')}[sys.argv[1]], die);"
+        "setattr(*{'write': (private_file, '_fill'), 'fsync': (os, 'fsync'), 'link': (os, 'link')}[sys.argv[1]], die);"
         "keyfile.create(sys.argv[2])"
     )
     assert 9 == subprocess.run([sys.executable, "-c", program, step, str(path)], check=False).returncode

@@ -3,18 +3,21 @@ from __future__ import annotations
 import base64
 import os
 from importlib.metadata import entry_points
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 
 from tigercore.errors import KeyUnavailable, SettingsError
 from tigercore.model import KeyRing, Secret
 from tigercore.ports import Cipher
-from tigercore.testing.cipher import CipherContract
 from tigercore.testing.clock import driver_context
 from tigercore_cipher_local import LocalCipher, LocalOptions, keyfile
+from tigercore_cipher_local.passphraseroot import PassphraseRoot
+from tigercore_cipher_local.stretch import Stretch
 
 _RING = UUID(int=9)
 
@@ -23,40 +26,11 @@ def _master_key() -> Secret:
     return Secret(base64.b64encode(os.urandom(32)).decode())
 
 
-class TestACipherOnAKeyFileKeepsTheLaws(CipherContract):
-    @pytest.fixture
-    def cipher_type(self) -> type[Cipher]:
-        return LocalCipher
-
-    @pytest.fixture
-    def options(self, tmp_path: Path) -> Any:
-        return LocalOptions(key_file=str(tmp_path / "one.key"))
-
-    @pytest.fixture
-    def other_options(self, tmp_path: Path) -> Any:
-        return LocalOptions(key_file=str(tmp_path / "two.key"))
-
-    @pytest.fixture
-    def unusable_options(self, tmp_path: Path) -> Any:
-        return LocalOptions(key_file=str(tmp_path / "missing" / "root.key"))
-
-
-class TestACipherOnAMasterKeyKeepsTheLaws(CipherContract):
-    @pytest.fixture
-    def cipher_type(self) -> type[Cipher]:
-        return LocalCipher
-
-    @pytest.fixture
-    def options(self) -> Any:
-        return LocalOptions(master_key=_master_key())
-
-    @pytest.fixture
-    def other_options(self) -> Any:
-        return LocalOptions(master_key=_master_key())
-
-    @pytest.fixture
-    def unusable_options(self) -> Any:
-        return LocalOptions(master_key=Secret("not a key"))
+async def _ring(cipher: Cipher) -> KeyRing:
+    """Return a new ring of one key, as a store keeps it."""
+    ring = KeyRing(_RING, 1)
+    ring = await cipher.authenticate(attrs.evolve(ring, keys=(await cipher.create_key(ring),)))
+    return attrs.evolve(ring, version=ring.version + 1)
 
 
 def test_the_cipher_is_found_under_its_name() -> None:
@@ -67,14 +41,32 @@ def test_the_cipher_is_found_under_its_name() -> None:
 # -- options -----------------------------------------------------------------------------------------------
 
 
-def test_no_root_is_refused_with_both_ways_to_give_one() -> None:
-    with pytest.raises(SettingsError, match=r"not none: .*ENCRYPTION_MASTER_KEY.*`key_file`.*`tigercore init`"):
-        LocalOptions()
+_WAYS: dict[str, Any] = {
+    "master_key": Secret("key"),
+    "key_file": "root.key",
+    "credential": "root",
+    "passphrase": Secret("x" * 12),
+    "ask_passphrase": True,
+}
 
 
-def test_two_roots_are_refused() -> None:
-    with pytest.raises(SettingsError, match="not two: "):
-        LocalOptions(master_key=_master_key(), key_file="root.key")
+@pytest.mark.parametrize("way", _WAYS)
+def test_one_root_is_taken(way: str) -> None:
+    assert _WAYS[way] == getattr(LocalOptions(**{way: _WAYS[way]}), way)
+
+
+@pytest.mark.parametrize("options", [{}, {"ask_passphrase": False}])
+def test_no_root_is_refused_with_every_way_to_give_one(options: dict[str, Any]) -> None:
+    with pytest.raises(
+        SettingsError, match=r"not none: .*MASTER_KEY.*`key_file`.*`tigercore init`.*`credential`.*`ask_passphrase`"
+    ):
+        LocalOptions(**options)
+
+
+@pytest.mark.parametrize("ways", list(combinations(_WAYS, 2)))
+def test_two_roots_are_refused(ways: tuple[str, str]) -> None:
+    with pytest.raises(SettingsError, match="not 2: "):
+        LocalOptions(**{way: _WAYS[way] for way in ways})
 
 
 def test_a_path_with_a_nul_is_refused() -> None:
@@ -82,9 +74,10 @@ def test_a_path_with_a_nul_is_refused() -> None:
         LocalOptions(key_file="root\0.key")
 
 
-def test_the_options_show_no_key() -> None:
-    key = _master_key()
-    assert key.reveal() not in repr(LocalOptions(master_key=key))
+@pytest.mark.parametrize("way", ["master_key", "passphrase"])
+def test_the_options_show_no_secret(way: str) -> None:
+    options: dict[str, Any] = {way: Secret("an entirely good secret")}
+    assert "an entirely good secret" not in repr(LocalOptions(**options))
 
 
 # -- a master key ------------------------------------------------------------------------------------------
@@ -119,7 +112,40 @@ async def test_a_master_key_and_a_key_file_of_the_same_bytes_are_one_root(tmp_pa
         LocalCipher.open(file, driver_context()) as one,
         LocalCipher.open(LocalOptions(master_key=Secret(key)), driver_context()) as two,
     ):
-        await two.unlock(KeyRing(_RING, 1, (await one.create_key(_RING, 1),)))
+        await two.unlock(await _ring(one))
+
+
+# -- a passphrase ------------------------------------------------------------------------------------------
+
+
+def test_a_passphrase_is_checked_and_nothing_is_made() -> None:
+    said = LocalCipher.create_root(LocalOptions(passphrase=Secret("x" * 12)))
+    assert "The passphrase is the root; nothing was made." == said
+
+
+def test_a_short_passphrase_is_no_root() -> None:
+    with pytest.raises(KeyUnavailable, match="fewer than 12 characters"):
+        LocalCipher.create_root(LocalOptions(passphrase=Secret("x" * 11)))
+
+
+async def test_a_ring_that_was_made_with_a_passphrase_opens_with_it_in_another_process() -> None:
+    options = LocalOptions(passphrase=Secret("an entirely good passphrase"))
+    async with (
+        LocalCipher.open(options, driver_context()) as one,
+        LocalCipher.open(options, driver_context()) as two,
+    ):
+        ring = await _ring(one)
+        await one.unlock(ring)
+        await two.unlock(ring)
+        assert b"secret" == two.decrypt(one.encrypt(b"secret", context=b"place"), context=b"place")
+
+
+async def test_a_ring_of_another_passphrase_says_that_it_is_the_wrong_one() -> None:
+    one, two = (PassphraseRoot(Secret(text), Stretch(bytes(16), 19 * 1024, 2, 1)) for text in ("a" * 12, "b" * 12))
+    maker, stranger = (LocalCipher(None, driver_context(), root) for root in (one, two))
+    with pytest.raises(KeyUnavailable, match="wrong passphrase: give the one that this ring was made with") as caught:
+        await stranger.unlock(await _ring(maker))
+    assert [str(caught.value)] == str(caught.value).splitlines()
 
 
 # -- what the operator is told -----------------------------------------------------------------------------
@@ -148,20 +174,21 @@ def test_a_damaged_key_file_is_refused_and_left(tmp_path: Path) -> None:
     assert b"" == path.read_bytes()
 
 
-async def test_a_ring_of_another_root_says_what_to_do(tmp_path: Path) -> None:
+async def test_a_ring_of_another_root_says_what_to_do() -> None:
     one, two = (LocalOptions(master_key=_master_key()) for _ in range(2))
     async with LocalCipher.open(one, driver_context()) as cipher, LocalCipher.open(two, driver_context()) as stranger:
-        ring = KeyRing(_RING, 1, (await cipher.create_key(_RING, 1),))
+        ring = await _ring(cipher)
         with pytest.raises(
-            KeyUnavailable, match=r"wrapped by local:\w{8}, .* local:\w{8}: .*; give the root that made"
+            KeyUnavailable,
+            match=r"wrapped by local:\w{8}, .* local:\w{8}: this root key did not.*; give the root that made",
         ):
             await stranger.unlock(ring)
 
 
-async def test_no_key_of_the_root_is_shown_by_what_is_kept(tmp_path: Path) -> None:
+async def test_no_key_of_the_root_is_shown_by_what_is_kept() -> None:
     key = _master_key()
     async with LocalCipher.open(LocalOptions(master_key=key), driver_context()) as cipher:
-        ring = KeyRing(_RING, 1, (await cipher.create_key(_RING, 1),))
+        ring = await _ring(cipher)
         await cipher.unlock(ring)
         raw = base64.b64decode(key.reveal())
         shown = f"{cipher!r} {vars(cipher)!r} {vars(cipher._root)!r} {ring!r}"

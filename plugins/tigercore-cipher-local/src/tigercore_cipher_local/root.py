@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from typing import final
 
 from tigercore.errors import DecryptionFailed, KeyUnavailable
-from tigercore_envelope import Kek, Root, lp, seal, unseal
+from tigercore_envelope import Kek, Root, WrongKeyOrContext, lp, seal, unseal
 
 _VERSION = 0
+_WRONG = "this root key did not wrap it, or it was moved from another place"
 
 
 @final
 class LocalRoot(Root):
-    """Wrap keys in TGC1 envelopes of their own, under 32 bytes that this machine holds."""
+    """Wrap keys in TGC1 envelopes of their own, under 32 bytes; `wrong` is told of what other bytes have wrapped."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, wrong: str = _WRONG) -> None:
         self._kek = Kek(_VERSION, key)
+        self._wrong = wrong
 
     async def wrap(self, key: bytes, context: Mapping[str, str]) -> bytes:
         """Return the key, sealed."""
@@ -29,6 +31,8 @@ class LocalRoot(Root):
         """
         try:
             return unseal(wrapped, {_VERSION: self._kek}, _bind(context))
+        except WrongKeyOrContext as error:
+            raise KeyUnavailable(self._wrong) from error
         except DecryptionFailed as error:
             raise KeyUnavailable(str(error)) from error
 

@@ -1,0 +1,80 @@
+"""A root that a person knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import trio
+
+from tigercore.model import Secret
+from tigercore_cipher_local.passphrase import encode
+from tigercore_cipher_local.root import LocalRoot
+from tigercore_cipher_local.stretch import Stretch
+from tigercore_cipher_local.terminal import ask
+from tigercore_envelope import Root
+
+_WRONG = "wrong passphrase: give the one that this ring was made with; if it is that one, the key was changed or moved"
+
+
+@final
+class PassphraseRoot(Root):
+    """Wrap keys under a passphrase, stretched once for each salt and cost; None is asked for, once, when it is needed.
+
+    A key is wrapped with the stretch of the key that was last unwrapped, so that a ring costs one; until then, and for
+    a new ring, with `stretch`.
+
+    :raises KeyUnavailable: the passphrase cannot be one.
+    """
+
+    def __init__(self, passphrase: Secret | None = None, stretch: Stretch | None = None) -> None:
+        if passphrase is not None:
+            encode(passphrase)
+        self._passphrase = passphrase
+        self._stretch = stretch or Stretch.fresh()
+        self._roots: dict[Stretch, LocalRoot] = {}
+        self._turn = trio.Lock()
+
+    async def wrap(self, key: bytes, context: Mapping[str, str]) -> bytes:
+        """Return the key, sealed, behind the stretch that opens it.
+
+        :raises KeyUnavailable: no passphrase is to be had.
+        """
+        stretch = self._stretch
+        root = await self._root(stretch, new=True)
+        return stretch.header() + await root.wrap(key, _bound(context, stretch))
+
+    async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """Return the key that was wrapped.
+
+        :raises KeyUnavailable: no passphrase is to be had, it is another one, or what was wrapped was changed or moved.
+        """
+        stretch, sealed = Stretch.split(wrapped)
+        root = await self._root(stretch, new=False)
+        key = await root.unwrap(sealed, _bound(context, stretch))
+        self._stretch = stretch  # it is known to be ours only now
+        return key
+
+    def identity(self) -> str:
+        """Return `local:passphrase-` and 8 hex digits of the salt; the passphrase itself may not be known yet.
+
+        It is that of the ring once a key of the ring was unwrapped.
+        """
+        return f"local:passphrase-{self._stretch.salt[:4].hex()}"
+
+    async def _root(self, stretch: Stretch, *, new: bool) -> LocalRoot:
+        async with self._turn:  # else two would ask, or stretch, at once
+            if stretch not in self._roots:
+                passphrase = encode(await self._known(new))
+                key = await trio.to_thread.run_sync(stretch.derive, passphrase, abandon_on_cancel=True)
+                self._roots[stretch] = LocalRoot(key, _WRONG)
+            return self._roots[stretch]
+
+    async def _known(self, new: bool) -> Secret:
+        if self._passphrase is None:
+            self._passphrase = await ask(new=new)
+        return self._passphrase
+
+
+def _bound(context: Mapping[str, str], stretch: Stretch) -> dict[str, str]:
+    return {**context, "stretch": stretch.header().hex()}

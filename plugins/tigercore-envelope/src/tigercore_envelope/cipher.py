@@ -4,34 +4,45 @@ from __future__ import annotations
 
 import hmac
 import os
+import weakref
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from tigercore.errors import KeyUnavailable
-from tigercore.model import KeyRing, KeyState, WrappedKey
-from tigercore.ports import Cipher, DriverContext
-from tigercore_envelope.kek import SIZE, Kek
-from tigercore_envelope.ring import UnlockedRing
-from tigercore_envelope.root import Root
+import attrs
+import trio
 
-_OPENING = frozenset({KeyState.STAGED, KeyState.ACTIVE, KeyState.DECRYPT})
+from tigercore.errors import KeyUnavailable
+from tigercore.model import KeyRing, KeySlot, KeyState, WrappedKey
+from tigercore.ports import Cipher, DriverContext
+from tigercore_envelope.envelope import key_of
+from tigercore_envelope.kek import SIZE, Kek
+from tigercore_envelope.recipient import Recipient
+from tigercore_envelope.ring import OPENING, UnlockedRing, require_sound
+from tigercore_envelope.root import Root, RootUnreachable
+
+_TRIES = 5
+_FIRST_WAIT = 0.2  # seconds before a root that does not answer is asked again, then twice as long each time
+T = TypeVar("T")
 
 
 class EnvelopeCipher(Cipher):
     """Seal messages in TGC1 envelopes, under keys that a root wraps.
 
     A cipher of your own says which root its options name (`open_root`) and how it is made (`create_root`).
-    The root is asked once for each key: if it goes away later, sealing and opening go on.
+    The root is asked once for each key: if it goes away later, sealing and opening go on. A process that was forked
+    off has no keys: it must open tigercore anew.
     """
 
     def __init__(self, options: Any, context: DriverContext, root: Root) -> None:
         super().__init__(options, context)
         self._root = root
         self._ring: UnlockedRing | None = None
-        self._wrapped: dict[int, WrappedKey] = {}
+        self._locked = "the cipher is locked: unlock the key ring of the store first"
+        _open.add(self)
 
     @classmethod
     @abstractmethod
@@ -52,31 +63,48 @@ class EnvelopeCipher(Cipher):
             yield cls(options, context, root)
 
     async def unlock(self, ring: KeyRing) -> None:
-        """Unwrap those keys of the ring that are not in use yet.
+        """Unwrap those keys of the ring that are not in use yet, and check that nobody has changed the ring.
 
-        :raises KeyUnavailable: the root does not open them, or the one that seals is not there or not ACTIVE.
+        :raises KeyUnavailable: the root does not open them, or the ring is not as it was authenticated.
         """
-        opening = {key.version: key for key in ring.keys if key.state in _OPENING}
-        keks = {
-            version: self._known(ring.id, key) or await self._unwrap(ring.id, key) for version, key in opening.items()
-        }
-        self._ring, self._wrapped = UnlockedRing.of(ring, keks), opening
+        unlocked = await self._unlocked(ring)
+        unlocked.verify(ring)
+        self._ring = unlocked
 
-    async def create_key(self, ring_id: UUID, version: int) -> WrappedKey:
-        """Make a key from the system's randomness and wrap it.
+    async def create_key(self, ring: KeyRing) -> WrappedKey:
+        """Make a key from the system's randomness and wrap it, for each recovery recipient too.
 
-        :raises KeyUnavailable: the root cannot be reached.
+        :raises KeyUnavailable: the root cannot be reached, or a recipient is none.
         """
-        key = os.urandom(SIZE)
-        blob = await self._root.wrap(key, _context(ring_id, version))
-        return WrappedKey(version, KeyState.ACTIVE, self._root.identity(), blob, Kek(version, key).check())
+        version = max((key.version for key in ring.keys), default=0) + 1
+        kek, state = Kek(version, os.urandom(SIZE)), KeyState.STAGED if ring.keys else KeyState.ACTIVE
+        roots = [self._root, *map(Recipient, ring.recovery)]
+        slots = [await self._slot(root, ring.id, kek) for root in roots]
+        return WrappedKey(version, state, kek.check(), tuple(slots), self.context.clock.now())
+
+    async def authenticate(self, ring: KeyRing) -> KeyRing:
+        """Return the ring with its hash key under the active key, and with the MAC of the next version.
+
+        :raises KeyUnavailable: a key of the ring does not open.
+        """
+        return (await self._unlocked(ring)).authenticated(ring)
+
+    async def share(self, ring: KeyRing, other: Cipher) -> KeyRing:
+        """Return the ring with its keys wrapped under the root of `other` as well, which must open them again.
+
+        :raises KeyUnavailable: a root does not do its part, or `other` keeps no TGC1 keys.
+        """
+        if not isinstance(other, EnvelopeCipher):
+            raise KeyUnavailable(f"{type(other).__name__} does not wrap the keys of {type(self).__name__}")
+        keys = [await self._shared(ring.id, key, other) if key.slots else key for key in ring.keys]
+        return await self.authenticate(attrs.evolve(ring, keys=tuple(keys)))
 
     def encrypt(self, plaintext: bytes, *, context: bytes) -> bytes:
         """Seal a message.
 
         :raises KeyUnavailable: no ring was unlocked.
         """
-        return self._unlocked().seal(plaintext, context)
+        return self._require().seal(plaintext, context)
 
     def decrypt(self, sealed: bytes, *, context: bytes) -> bytes:
         """Open a message.
@@ -84,40 +112,101 @@ class EnvelopeCipher(Cipher):
         :raises DecryptionFailed: as `Malformed`, `WrongKeyOrContext` or `Tampered`.
         :raises KeyUnavailable: no ring was unlocked, or it does not have the key.
         """
-        return self._unlocked().unseal(sealed, context)
+        return self._require().unseal(sealed, context)
+
+    def key_of(self, sealed: bytes) -> int:
+        """Return the version of the key that sealed a message.
+
+        :raises DecryptionFailed: as `Malformed`.
+        """
+        return key_of(sealed)
 
     def mac(self, data: bytes, *, purpose: str) -> bytes:
-        """Return HMAC-SHA256 of the data, 32 bytes; the same until the lowest key of the ring is retired.
+        """Return HMAC-SHA256 of the data, 32 bytes; the same for the life of the ring.
 
         :raises KeyUnavailable: no ring was unlocked.
         """
-        return self._unlocked().mac(data, purpose)
+        return self._require().mac(data, purpose)
 
-    def _unlocked(self) -> UnlockedRing:
+    def forget(self, why: str) -> None:
+        """Drop every key; `why` is what the next one who needs them is told."""
+        self._ring, self._locked = None, why
+
+    def _require(self) -> UnlockedRing:
         if self._ring is None:
-            raise KeyUnavailable("the cipher is locked: unlock the key ring of the store first")
+            raise KeyUnavailable(self._locked)
         return self._ring
 
-    def _known(self, ring_id: UUID, key: WrappedKey) -> Kek | None:
-        known = self._wrapped.get(key.version)
-        if self._ring is None or self._ring.id != ring_id or known is None:
-            return None
-        return self._ring.keks[key.version] if (known.blob, known.check) == (key.blob, key.check) else None
+    async def _unlocked(self, ring: KeyRing) -> UnlockedRing:
+        require_sound(ring)
+        opening = [key for key in ring.keys if key.state in OPENING]
+        return UnlockedRing.of(ring, {key.version: await self._kek(ring.id, key) for key in opening})
+
+    async def _kek(self, ring_id: UUID, key: WrappedKey) -> Kek:
+        known = self._ring.keks.get(key.version) if self._ring and self._ring.id == ring_id else None
+        if known is not None and hmac.compare_digest(known.check(), key.check):
+            return known
+        return await self._unwrap(ring_id, key)
 
     async def _unwrap(self, ring_id: UUID, key: WrappedKey) -> Kek:
-        try:
-            opened = await self._root.unwrap(key.blob, _context(ring_id, key.version))
-        except KeyUnavailable as error:
-            raise KeyUnavailable(self._refusal(key, str(error))) from error
-        if len(opened) != SIZE or not hmac.compare_digest(Kek(key.version, opened).check(), key.check):
-            raise KeyUnavailable(self._refusal(key, "it does not pass its check"))
-        return Kek(key.version, opened)
+        """Try this root's own slots first, then the others: a root may go by another name today."""
+        refusals: list[KeyUnavailable] = []
+        for slot in sorted(key.slots, key=lambda slot: slot.provider != self._root.identity()):
+            try:
+                opened = await self._patiently(partial(self._root.unwrap, slot.blob, _place(ring_id, key)))
+            except RootUnreachable as error:
+                raise KeyUnavailable(self._refusal(key, [error])) from error
+            except KeyUnavailable as error:
+                refusals.append(error)
+                continue
+            if len(opened) == SIZE and hmac.compare_digest(Kek(key.version, opened).check(), key.check):
+                return Kek(key.version, opened)
+            refusals.append(KeyUnavailable("it does not pass its check"))
+        raise KeyUnavailable(self._refusal(key, refusals)) from next(iter(refusals), None)
 
-    def _refusal(self, key: WrappedKey, why: str) -> str:
-        here = self._root.identity()
-        advice = "restore the key ring from a backup" if key.provider == here else "give the root that made the ring"
-        return f"key {key.version} of the ring, wrapped by {key.provider}, does not open with {here}: {why}; {advice}"
+    async def _shared(self, ring_id: UUID, key: WrappedKey, other: EnvelopeCipher) -> WrappedKey:
+        slot = await other._slot(other._root, ring_id, await self._kek(ring_id, key))
+        shared = attrs.evolve(key, slots=(slot,))
+        if not isinstance(other._root, Recipient) or other._root.can_open:
+            await other._unwrap(ring_id, shared)  # a root that seals and does not open would be noticed too late
+        return attrs.evolve(key, slots=(*(each for each in key.slots if each.provider != slot.provider), slot))
+
+    async def _slot(self, root: Root, ring_id: UUID, kek: Kek) -> KeySlot:
+        blob = await self._patiently(partial(kek.wrapped, root, _place(ring_id, kek)))
+        return KeySlot(root.identity(), blob)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask a root that does not answer again, a few times. Nothing below retries."""
+        for wait in self._waits():
+            try:
+                return await ask()
+            except RootUnreachable:
+                await trio.sleep(wait)
+        return await ask()
+
+    def _waits(self) -> Iterator[float]:
+        return (_FIRST_WAIT * 2**n * self.context.rng.uniform(0.5, 1.0) for n in range(_TRIES - 1))
+
+    def _refusal(self, key: WrappedKey, refusals: list[KeyUnavailable]) -> str:
+        here, there = self._root.identity(), [slot.provider for slot in key.slots]
+        why = str(refusals[0]) if refusals else "nothing is left of it"
+        advice = "restore the key ring from a backup" if here in there else "give the root that made the ring"
+        if refusals and isinstance(refusals[0], RootUnreachable):
+            advice = "bring it back, then start again; a process that runs goes on meanwhile"
+        wrapped = ", ".join(there) or "nobody"
+        return f"key {key.version} of the ring, wrapped by {wrapped}, does not open with {here}: {why}; {advice}"
 
 
-def _context(ring_id: UUID, version: int) -> dict[str, str]:
-    return {"app": "tigercore", "keyring": str(ring_id), "kek": str(version)}
+def _place(ring_id: UUID, key: WrappedKey | Kek) -> dict[str, str]:
+    return {"app": "tigercore", "keyring": str(ring_id), "kek": str(key.version)}
+
+
+_open: weakref.WeakSet[EnvelopeCipher] = weakref.WeakSet()
+
+
+def _drop_keys() -> None:
+    for cipher in _open:
+        cipher.forget("a process that was forked off has no keys: open tigercore in it anew")
+
+
+os.register_at_fork(after_in_child=_drop_keys)

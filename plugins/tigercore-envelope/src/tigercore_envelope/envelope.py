@@ -78,7 +78,7 @@ def unseal(sealed: bytes, keks: Mapping[int, Kek], context: bytes) -> bytes:
     :raises WrongKeyOrContext: they were sealed with another key or for another place.
     :raises Tampered: they were changed.
     """
-    version = _parse(sealed)
+    version = key_of(sealed)
     kek = keks.get(version)
     if kek is None:
         raise KeyUnavailable(f"the ring has no key {version} that opens messages: unlock it anew, or restore the key")
@@ -93,7 +93,11 @@ def unseal(sealed: bytes, keks: Mapping[int, Kek], context: bytes) -> bytes:
     return _unpad(padded)
 
 
-def _parse(sealed: bytes) -> int:
+def key_of(sealed: bytes) -> int:
+    """Return the version of the key that a message names.
+
+    :raises Malformed: these bytes are not a message.
+    """
     body = len(sealed) - _HEADER.stop - _TAG
     if body < _BLOCK or body % _BLOCK:
         raise Malformed("not a TGC1 message: the length does not fit")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NoReturn, final
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from tigercore_envelope.root import Root
 
 SIZE = 32
 _SHA256 = SHA256()
@@ -13,7 +16,7 @@ _SHA256 = SHA256()
 
 @final
 class Kek:
-    """Hold one version of a key. Nothing but keys derived from it comes out, and it shows nothing but its version."""
+    """Hold one version of a key. It comes out wrapped or derived from, and shows nothing but its version."""
 
     __slots__ = ("__key", "version")
 
@@ -26,6 +29,10 @@ class Kek:
     def derive(self, info: bytes, length: int, salt: bytes | None = None) -> bytes:
         """Return `length` bytes by HKDF-SHA256 (RFC 5869); other `info` gives unrelated bytes."""
         return HKDF(_SHA256, length, salt, info).derive(self.__key)
+
+    async def wrapped(self, root: Root, context: Mapping[str, str]) -> bytes:
+        """Return the key, sealed under a root. Errors as `Root.wrap`."""
+        return await root.wrap(self.__key, context)
 
     def check(self) -> bytes:
         """Return the 16 public bytes that prove that a key was unwrapped right."""

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hmac
+import os
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Self, final
 from uuid import UUID
 
 import attrs
 
-from tigercore.errors import KeyUnavailable
-from tigercore.model import KeyRing, KeyState
-from tigercore_envelope.envelope import seal, unseal
-from tigercore_envelope.kek import Kek
+from tigercore.errors import DecryptionFailed, KeyUnavailable
+from tigercore.model import KeyRing, KeyState, WrappedKey
+from tigercore_envelope.envelope import key_of, seal, unseal
+from tigercore_envelope.kek import SIZE, Kek
 from tigercore_envelope.lp import lp
+
+OPENING = frozenset({KeyState.STAGED, KeyState.ACTIVE, KeyState.DECRYPT})
+"""The states of keys that open messages."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CHANGED = "the key ring was changed by something else than tigercore: restore it with `tigercore cipher import`"
 
 
 @final
@@ -24,30 +32,94 @@ class UnlockedRing:
     id: UUID
     active: Kek
     keks: Mapping[int, Kek]
+    hasher: Kek | None
     place: bytes = attrs.field(repr=False)
 
     @classmethod
     def of(cls, ring: KeyRing, keks: Mapping[int, Kek]) -> Self:
         """Join a ring and those of its keys that open messages.
 
-        :raises KeyUnavailable: the active one is not among them, or is in another state.
+        :raises KeyUnavailable: the hash key does not open.
         """
-        if not any(key.version == ring.active and key.state is KeyState.ACTIVE for key in ring.keys):
-            raise KeyUnavailable(f"key {ring.active} is to seal, but is not active: restore the key ring from a backup")
-        return cls(ring.id, keks[ring.active], keks, lp(b"tigercore.ctx.1", ring.id.bytes))
+        place = lp(b"tigercore.ctx.1", ring.id.bytes)
+        return cls(ring.id, keks[ring.active], keks, _hasher(ring, keks, place), place)
+
+    def verify(self, ring: KeyRing) -> None:
+        """Pass if nothing in the ring was changed since it was authenticated.
+
+        :raises KeyUnavailable: something was.
+        """
+        if self.hasher is None or not hmac.compare_digest(self._mac(ring, ring.version), ring.mac):
+            raise KeyUnavailable(_CHANGED)
+
+    def authenticated(self, ring: KeyRing) -> KeyRing:
+        """Return the ring with its hash key under the active key, and with the MAC of the next version."""
+        ring = attrs.evolve(ring, hash_key=self._hash_key(ring))
+        return attrs.evolve(ring, mac=self._mac(ring, ring.version + 1))
 
     def seal(self, plaintext: bytes, context: bytes) -> bytes:
         """Seal a message with the active key."""
-        return seal(self.active, plaintext, self.place + lp(context))
+        return seal(self.active, plaintext, self.place + context)
 
     def unseal(self, sealed: bytes, context: bytes) -> bytes:
         """Open a message with the key that it names. Errors as `tigercore_envelope.unseal`."""
-        return unseal(sealed, self.keks, self.place + lp(context))
+        return unseal(sealed, self.keks, self.place + context)
 
     def mac(self, data: bytes, purpose: str) -> bytes:
-        """Return HMAC-SHA256 under a key of the purpose's own, derived from the lowest version that opens messages.
+        """Return HMAC-SHA256 under a key of the purpose's own, derived from the ring's hash key."""
+        if self.hasher is None:
+            raise KeyUnavailable(_CHANGED)
+        return hmac.digest(self.hasher.derive(lp(b"tigercore/mac", purpose.encode()), 32), data, "sha256")
 
-        The lowest, because a ring grows upwards: a hash stays the same until that key is retired.
-        """
-        kek = self.keks[min(self.keks)]
-        return hmac.digest(kek.derive(lp(b"tigercore/mac", purpose.encode()), 32), data, "sha256")
+    def _hash_key(self, ring: KeyRing) -> bytes:
+        if not ring.hash_key:
+            return seal(self.active, os.urandom(SIZE), _hash_place(self.place))
+        if key_of(ring.hash_key) == self.active.version:
+            return ring.hash_key
+        return seal(self.active, unseal(ring.hash_key, self.keks, _hash_place(self.place)), _hash_place(self.place))
+
+    def _mac(self, ring: KeyRing, version: int) -> bytes:
+        return hmac.digest(self.active.derive(b"tigercore/ring", 32), _canonical(ring, version), "sha256")
+
+
+def require_sound(ring: KeyRing) -> None:
+    """Pass if the ring's own numbers and states fit each other.
+
+    :raises KeyUnavailable: they do not.
+    """
+    if not any(key.version == ring.active and key.state is KeyState.ACTIVE for key in ring.keys):
+        raise KeyUnavailable(f"key {ring.active} is to seal, but is not active: {_CHANGED}")
+    low = [key.version for key in ring.keys if key.state in OPENING and key.version < ring.min_decrypt]
+    if low:
+        raise KeyUnavailable(f"key {low[0]} is to open messages, but is below {ring.min_decrypt}: {_CHANGED}")
+
+
+def _hasher(ring: KeyRing, keks: Mapping[int, Kek], place: bytes) -> Kek | None:
+    if not ring.hash_key:
+        return None
+    try:
+        return Kek(0, unseal(ring.hash_key, keks, _hash_place(place)))
+    except (DecryptionFailed, KeyUnavailable) as error:
+        raise KeyUnavailable(f"{_CHANGED}; its hash key does not open: {error}") from error
+
+
+def _hash_place(place: bytes) -> bytes:
+    return place + lp(b"tc_key_ring", b"hash_key")
+
+
+def _canonical(ring: KeyRing, version: int) -> bytes:
+    """Return everything in the ring but the MAC, so that no two rings give the same bytes."""
+    numbers = (version, ring.active, ring.min_decrypt, ring.frozen, ring.epoch)
+    recovery = lp(*[recipient.encode() for recipient in ring.recovery])
+    keys = lp(*[_canonical_key(key) for key in ring.keys])
+    return lp(b"tigercore.ring.1", ring.id.bytes, *map(_number, numbers), recovery, ring.hash_key, keys)
+
+
+def _canonical_key(key: WrappedKey) -> bytes:
+    slots = [part for slot in key.slots for part in (slot.provider.encode(), slot.blob)]
+    made = b"" if key.created_at is None else _number((key.created_at - _EPOCH) // timedelta(microseconds=1))
+    return lp(_number(key.version), key.state.encode(), key.check, made, *slots)
+
+
+def _number(number: int) -> bytes:
+    return number.to_bytes(8, "big", signed=True)

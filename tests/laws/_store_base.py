@@ -11,7 +11,18 @@ import attrs
 import pytest
 
 from tigercore.model import KeyRing
-from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, DriverContext, Schema, TokenAttempt, TokenRow
+from tigercore.ports import (
+    AccountRow,
+    AccountStore,
+    AuditLine,
+    Change,
+    DriverContext,
+    Put,
+    Schema,
+    SchemaStatus,
+    TokenAttempt,
+    TokenRow,
+)
 from tigercore.testing.clock import driver_context
 from tigercore.testing.store import DurableStoreContract, MemoryAccountStore, MemoryBackend, MemoryOptions, StoreMaker
 
@@ -26,6 +37,36 @@ def changed(row: AccountRow, **fields: Any) -> AccountRow:
     return attrs.evolve(row, account=attrs.evolve(row.account, **fields))
 
 
+def with_ring(changes: Sequence[Change], alter: Callable[[KeyRing], KeyRing]) -> list[Change]:
+    """Return the changes, with every key ring in them altered."""
+    return [
+        Put(alter(each.row)) if isinstance(each, Put) and isinstance(each.row, KeyRing) else each for each in changes
+    ]
+
+
+class RightSchema(Schema):
+    """All of a memory store's schema, to be broken in one place."""
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+        self.inner = MemoryAccountStore.schema(options)
+
+    async def status(self) -> SchemaStatus:
+        return await self.inner.status()
+
+    async def migrate(self) -> SchemaStatus:
+        return await self.inner.migrate()
+
+    async def rollback(self) -> SchemaStatus:
+        return await self.inner.rollback()
+
+    async def check(self) -> list[str]:
+        return await self.inner.check()
+
+    async def purge(self) -> list[str]:
+        return await self.inner.purge()
+
+
 class Right(AccountStore):
     """All of a memory store, to be broken in one place."""
 
@@ -35,7 +76,7 @@ class Right(AccountStore):
 
     @classmethod
     def schema(cls, options: Any) -> Schema:
-        return MemoryAccountStore.schema(options)
+        return RightSchema(options)
 
     async def apply(self, changes: Sequence[Change]) -> int:
         return await self.inner.apply(changes)

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
 
-import attrs
-
 from tests.laws._store_base import Broken, Right, changed, laws
 from tigercore.errors import StaleVersion
-from tigercore.model import KeyRing
 from tigercore.ports import AccountRow, Change, Put, Remove
 
 _EVERY_STALENESS = (
@@ -22,6 +19,13 @@ _EVERY_STALENESS = (
     "test_one_account_is_the_default_for_data test_remove_at_a_version_that_has_passed_is_stale "
     "test_remove_of_an_account_that_is_gone_is_stale test_of_twenty_concurrent_writers_one_wins "
     "test_no_log_shows_what_was_given test_no_error_shows_what_was_given "
+    "test_one_stale_row_among_many_of_its_kind_leaves_nothing_of_them "
+    "test_an_account_below_the_floor_is_stale test_a_token_below_the_floor_is_stale "
+    "test_a_row_below_the_floor_leaves_nothing_of_its_neighbours "
+    "test_a_floor_above_an_account_that_stands_is_stale test_a_floor_above_a_token_that_stands_is_stale "
+    "test_a_first_ring_whose_floor_is_above_what_stands_is_stale "
+    "test_a_batch_is_held_to_the_floor_that_it_has_raised "
+    "test_the_floor_holds_against_writers_that_have_not_noticed "
 )
 
 
@@ -37,7 +41,10 @@ class TestIsSilentAboutStaleness(Broken):
 
 
 class TestLetsTheLastWriterWin(Broken):
-    breaks = laws("test_an_account_that_was_written_since_is_stale test_of_twenty_concurrent_writers_one_wins")
+    breaks = laws(
+        "test_an_account_that_was_written_since_is_stale test_of_twenty_concurrent_writers_one_wins "
+        "test_one_stale_row_among_many_of_its_kind_leaves_nothing_of_them"
+    )
 
     class Driver(Right):
         async def apply(self, changes: Sequence[Change]) -> int:
@@ -57,12 +64,30 @@ class TestWritesByHalves(Broken):
     breaks = laws(
         "test_a_stale_change_leaves_nothing_of_its_neighbours "
         "test_a_key_ring_with_two_keys_of_one_version_is_refused "
+        "test_a_key_with_two_slots_of_one_provider_is_refused "
+        "test_one_stale_row_among_many_of_its_kind_leaves_nothing_of_them "
+        "test_a_row_below_the_floor_leaves_nothing_of_its_neighbours "
+        "test_a_floor_above_an_account_that_stands_is_stale "
+        "test_a_batch_is_held_to_the_floor_that_it_has_raised "
         "test_a_batch_that_is_cancelled_is_there_as_a_whole_or_not_at_all"
     )
 
     class Driver(Right):
         async def apply(self, changes: Sequence[Change]) -> int:
             return [await self.inner.apply([change]) for change in changes][-1]
+
+
+class TestLeavesOutTheStaleOfMany(Broken):
+    breaks = laws("test_one_stale_row_among_many_of_its_kind_leaves_nothing_of_them")
+
+    class Driver(Right):
+        async def apply(self, changes: Sequence[Change]) -> int:
+            rows = [change.row for change in changes if isinstance(change, Put)]
+            stands = {("AccountRow", row.id, row.version) for row in await self.inner.accounts()}
+            stands |= {("TokenRow", row.id, row.version) for row in await self.inner.token_rows()}
+            fresh = [row for row in rows if (type(row).__name__, row.id, row.version) in stands]
+            many = len({type(row) for row in rows}) == 1 and len(rows) == len(changes) == 3
+            return await self.inner.apply([Put(row) for row in fresh] if many and fresh else changes)
 
 
 class TestRefusesToMoveADefault(Broken):
@@ -86,16 +111,3 @@ class TestRemovesNothing(Broken):
     class Driver(Right):
         async def apply(self, changes: Sequence[Change]) -> int:
             return await self.inner.apply([change for change in changes if not isinstance(change, Remove)])
-
-
-class TestTakesTheLastOfTwoKeys(Broken):
-    breaks = laws("test_a_key_ring_with_two_keys_of_one_version_is_refused")
-
-    class Driver(Right):
-        async def apply(self, changes: Sequence[Change]) -> int:
-            return await self.inner.apply([self._distinct(change) for change in changes])
-
-        def _distinct(self, change: Change) -> Change:
-            if isinstance(change, Put) and isinstance(change.row, KeyRing):
-                return Put(attrs.evolve(change.row, keys=tuple({key.version: key for key in change.row.keys}.values())))
-            return change

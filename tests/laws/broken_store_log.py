@@ -124,6 +124,9 @@ class TestKnowsNoMinusOne(Broken):
         "test_a_claim_leaves_the_revision_as_it_is "
         "test_a_stale_change_leaves_nothing_of_its_neighbours test_the_revision_grows_with_every_batch "
         "test_what_was_written_survives_reopening test_a_batch_that_was_cancelled_before_it_began_writes_nothing "
+        "test_a_floor_above_an_account_that_stands_is_stale test_a_purge_keeps_everything_that_is_stored "
+        "test_a_row_below_the_floor_leaves_nothing_of_its_neighbours "
+        "test_one_stale_row_among_many_of_its_kind_leaves_nothing_of_them "
         "test_a_batch_that_is_cancelled_is_there_as_a_whole_or_not_at_all"
     )
 

@@ -7,12 +7,20 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import LargeBinary
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from tigercore_sql.floor import _FLOOR
 from tigercore_sql.revision import REVISIONS
 from tigercore_sql.rows import microseconds, moment
 from tigercore_sql.tables import ACCOUNT, AUDIT, METADATA, TOKEN
+
+SEALED = {"tc_account.sealed", "tc_token.sealed"}
+"""What a rotation seals anew."""
+
+NOT_SEALED_BY_ROWS = {"tc_key_ring.hash_key", "tc_key_ring.mac", "tc_kek.check_value", "tc_kek_slot.blob"}
+"""What the ring is made of, which the cipher writes anew with every ring."""
 
 POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -27,6 +35,22 @@ def test_the_revisions_that_are_known_are_the_migrations_in_their_order() -> Non
 
 def test_every_table_carries_our_prefix() -> None:
     assert [] == [name for name in METADATA.tables if not name.startswith("tc_")]
+
+
+def test_every_column_of_bytes_is_marked_as_sealed_or_part_of_the_ring() -> None:
+    columns = [column for table in METADATA.sorted_tables for column in table.columns]
+    binary = {str(column) for column in columns if isinstance(column.type, LargeBinary)}
+    sealed = {str(column) for column in columns if column.info.get("sealed")}
+    assert (SEALED, NOT_SEALED_BY_ROWS) == (sealed, binary - sealed)
+
+
+def test_every_row_with_something_sealed_names_its_key() -> None:
+    tables = [table for table in METADATA.sorted_tables if any(each.info.get("sealed") for each in table.columns)]
+    assert [True, True] == ["kek" in table.columns for table in tables]
+
+
+def test_on_postgres_the_floor_is_read_with_a_lock_that_writers_share() -> None:
+    assert str(_FLOOR.compile(dialect=POSTGRES)).endswith("FOR SHARE")
 
 
 def test_numbers_on_postgres_are_given_by_a_sequence() -> None:

@@ -118,7 +118,7 @@ async def test_a_batch_that_is_cancelled_at_any_statement_leaves_nothing(options
         while await _cancelled_at(store, statement):
             assert ([], [], 0) == (await store.accounts(), await store.audit(), await store.wait_for_change(-1))
             statement += 1
-        assert 7 == statement  # BEGIN, the revision, three rows and the commit were each cancelled once
+        assert 8 == statement  # BEGIN, the revision, the floor, three rows and the commit were each cancelled once
         assert 1 == len(await store.accounts())
 
 

@@ -10,8 +10,9 @@ from tigercore.testing._store_samples import account_row
 from tigercore.testing.clock import driver_context
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
-AT_HEAD = SchemaStatus("0001", "0001", ())
-EMPTY = SchemaStatus(None, "0001", ("0001",))
+AT_HEAD = SchemaStatus("0002", "0002", (), "0001")
+AT_FIRST = SchemaStatus("0001", "0002", ("0002",))
+EMPTY = SchemaStatus(None, "0002", ("0001", "0002"))
 
 
 def _execute(options: SqliteOptions, sql: str) -> None:
@@ -113,7 +114,9 @@ async def test_check_leaves_the_tables_of_others_alone(options: SqliteOptions) -
 
 async def test_rollback_takes_the_last_revision_back_and_migrate_brings_it_again(options: SqliteOptions) -> None:
     schema = SqliteStore.schema(options)
-    assert [EMPTY, AT_HEAD] == [await schema.rollback(), await schema.migrate()]
+    assert [AT_FIRST, AT_HEAD] == [await schema.rollback(), await schema.migrate()]
+    assert [AT_FIRST, EMPTY, AT_HEAD] == [await schema.rollback(), await schema.rollback(), await schema.migrate()]
+    assert [] == await schema.check()
 
 
 async def test_there_is_nothing_to_take_back_from_an_empty_store(tmp_path: Path) -> None:
@@ -142,6 +145,7 @@ async def test_moving_the_schema_prints_nothing(tmp_path: Path, capfd: pytest.Ca
     schema = SqliteStore.schema(SqliteOptions(str(tmp_path / "x.db")))
     await schema.migrate()
     await schema.check()
+    await schema.purge()
     await schema.rollback()
     assert ("", "") == capfd.readouterr()
 

@@ -26,7 +26,7 @@ REVISION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "0003", "0002", None, None
 
 
 def upgrade() -> None:
@@ -44,14 +44,14 @@ Addition = Callable[[str], None]
 
 @pytest.fixture
 def add_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Addition:
-    """Return what adds a revision 0002 to a copy of the migrations."""
+    """Return what adds a revision 0003 to a copy of the migrations."""
     copy = tmp_path / "migrations"
     shutil.copytree(Path(tigercore_sql.__file__).parent / "migrations", copy)
 
     def add(upgrade: str) -> None:
-        (copy / "versions" / "0002_second.py").write_text(REVISION.format(upgrade=upgrade))
+        (copy / "versions" / "0003_third.py").write_text(REVISION.format(upgrade=upgrade))
         monkeypatch.setattr(tigercore_sql.schema, "SCRIPTS", str(copy))
-        monkeypatch.setattr(tigercore_sql.revision, "REVISIONS", ("0001", "0002"))
+        monkeypatch.setattr(tigercore_sql.revision, "REVISIONS", ("0001", "0002", "0003"))
 
     return add
 
@@ -87,7 +87,7 @@ async def test_a_table_that_is_rebuilt_keeps_its_rows_and_theirs_that_refer_to_i
     await _fill(options)
     before = _read(options)
     add_revision(_rebuild(table))
-    assert "0002" == (await SqliteStore.schema(options).migrate()).current
+    assert "0003" == (await SqliteStore.schema(options).migrate()).current
     assert before == _read(options)
 
 
@@ -140,4 +140,4 @@ async def test_a_revision_that_leaves_tokens_without_their_account_is_rolled_bac
     with pytest.raises(StoreUnavailable, match="tc_token would refer to rows that are gone"):
         await SqliteStore.schema(options).migrate()
     assert before == _read(options)
-    assert "0001" == (await SqliteStore.schema(options).status()).current
+    assert "0002" == (await SqliteStore.schema(options).status()).current

@@ -4,108 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, final
 from uuid import UUID
 
 import attrs
 import trio
 
-from tigercore.errors import StaleVersion, StoreUnavailable
-from tigercore.model import AuditEntry, KeyRing, TokenState
-from tigercore.ports import (
-    AccountRow,
-    AccountStore,
-    AuditLine,
-    Change,
-    Put,
-    Record,
-    Remove,
-    Schema,
-    SchemaStatus,
-    TokenAttempt,
-    TokenRow,
-)
+from tigercore.errors import StoreUnavailable
+from tigercore.model import KeyRing, TokenState
+from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, Schema, SchemaStatus, TokenAttempt, TokenRow
+from tigercore.testing._memory_tables import MemoryTables
 
 _HEAD = "memory"
 _NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-@final
-@attrs.define
-class _Tables:
-    """What a batch may change. Dictionaries keep the order of creation."""
-
-    accounts: dict[UUID, AccountRow] = attrs.field(factory=dict)
-    tokens: dict[UUID, TokenRow] = attrs.field(factory=dict)
-    attempts: dict[UUID, TokenAttempt] = attrs.field(factory=dict)
-    ring: KeyRing | None = None
-    audit: list[AuditLine] = attrs.field(factory=list)
-    revision: int = 0
-
-    def copy(self) -> Self:
-        return attrs.evolve(
-            self,
-            accounts=dict(self.accounts),
-            tokens=dict(self.tokens),
-            attempts=dict(self.attempts),
-            audit=list(self.audit),
-        )
-
-    def carry_out(self, change: Change) -> None:
-        match change:
-            case Put(row=AccountRow() as account):
-                self._put_account(account)
-            case Put(row=TokenRow() as token):
-                self._put_token(token)
-            case Put(row=KeyRing() as ring):
-                self._put_ring(ring)
-            case Remove():
-                self._remove(change)
-            case Record(entry=TokenAttempt() as attempt):
-                self.attempts[attempt.id] = attempt
-            case Record(entry=AuditEntry() as entry):
-                self.audit.append(AuditLine(len(self.audit) + 1, entry))
-
-    def _put_account(self, row: AccountRow) -> None:
-        _require(self.accounts.get(row.id), row.version)
-        if any(_collide(row, other) for other in self.accounts.values() if other.id != row.id):
-            raise StaleVersion(f"account {row.id}: its number or its default role is taken")
-        self.accounts[row.id] = attrs.evolve(row, account=attrs.evolve(row.account, version=row.version + 1))
-
-    def _put_token(self, row: TokenRow) -> None:
-        _require(self.tokens.get(row.id), row.version)
-        if row.id not in self.accounts:
-            raise StaleVersion(f"token {row.id}: there is no such account")
-        self.tokens[row.id] = attrs.evolve(row, version=row.version + 1)
-
-    def _remove(self, change: Remove) -> None:
-        if change.id not in self.accounts:
-            raise StaleVersion(f"account {change.id}: there is no such account")
-        _require(self.accounts[change.id], change.version)
-        del self.accounts[change.id]
-        self.tokens.pop(change.id, None)
-
-    def _put_ring(self, ring: KeyRing) -> None:
-        if len({key.version for key in ring.keys}) < len(ring.keys):
-            raise ValueError(f"key ring {ring.id} has two keys of one version")
-        _require(self.ring, ring.version)
-        if self.ring and self.ring.id != ring.id:
-            raise StaleVersion(f"key ring {ring.id}: the store has another one")
-        self.ring = attrs.evolve(ring, version=ring.version + 1)
-
-
-def _require(row: AccountRow | TokenRow | KeyRing | None, version: int) -> None:
-    if (row.version if row else 0) != version:
-        raise StaleVersion(f"version {version} was read, and another one stands")
-
-
-def _collide(row: AccountRow, other: AccountRow) -> bool:
-    mine, theirs = row.account, other.account
-    return (
-        mine.account_number == theirs.account_number
-        or (mine.is_default_trading and theirs.is_default_trading)
-        or (mine.is_default_data and theirs.is_default_data)
-    )
 
 
 @final
@@ -114,7 +25,7 @@ class MemoryBackend:
 
     def __init__(self) -> None:
         self.broken = False
-        self._tables = _Tables()
+        self._tables = MemoryTables()
         self._written = trio.Event()
 
     @property
@@ -163,6 +74,10 @@ class _MemorySchema(Schema):
         await trio.lowlevel.checkpoint()
         return []
 
+    async def purge(self) -> list[str]:
+        await trio.lowlevel.checkpoint()
+        return []  # nothing of it lies anywhere
+
 
 @final
 class MemoryAccountStore(AccountStore):
@@ -184,9 +99,9 @@ class MemoryAccountStore(AccountStore):
         backend: MemoryBackend = self.options.backend
         return backend
 
-    async def _tables(self) -> _Tables:
+    async def _tables(self) -> MemoryTables:
         await trio.lowlevel.checkpoint()
-        tables: _Tables = self._backend.tables
+        tables: MemoryTables = self._backend.tables
         return tables
 
     async def apply(self, changes: Sequence[Change]) -> int:

@@ -8,10 +8,31 @@ from typing import TypeAlias
 
 import pytest
 
-from tigercore.ports import AccountStore
+from tigercore.errors import StaleVersion
+from tigercore.model import KeyRing
+from tigercore.ports import AccountStore, Change
 from tigercore.testing._contract import Contract
 
 StoreMaker: TypeAlias = Callable[[], AbstractAsyncContextManager[AccountStore]]
+
+
+async def require_stale(store: AccountStore, *changes: Change) -> None:
+    """Pass if the store refuses a batch of these changes."""
+    with pytest.raises(StaleVersion):
+        await store.apply(changes)
+
+
+async def everything(store: AccountStore) -> tuple[object, ...]:
+    """Return all that stands in a store."""
+    rows = (await store.accounts(), await store.token_rows(), await store.token_attempts(), await store.audit())
+    return *rows, await store.key_ring(), await store.wait_for_change(-1)
+
+
+async def ring_of(store: AccountStore) -> KeyRing:
+    """Return the key ring, which must be there."""
+    ring = await store.key_ring()
+    assert ring is not None
+    return ring
 
 
 class StoreLaws(Contract):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from tigercore.errors import StaleVersion
 from tigercore.model import AccountStatus
-from tigercore.ports import AccountStore, Change, Put, Record, Remove
-from tigercore.testing._store_laws import StoreLaws
+from tigercore.ports import AccountStore, Put, Record, Remove
+from tigercore.testing._store_laws import StoreLaws, everything, require_stale
 from tigercore.testing._store_samples import (
     account_row,
     at_version,
@@ -16,19 +15,13 @@ from tigercore.testing._store_samples import (
     audit_entry,
     full_account_row,
     full_token_row,
-    key,
     key_ring,
     token_row,
 )
 
 
-async def _stale(store: AccountStore, *changes: Change) -> None:
-    with pytest.raises(StaleVersion):
-        await store.apply(changes)
-
-
 class RowLaws(StoreLaws):
-    """Laws of accounts, their tokens and the key ring."""
+    """Laws of accounts and their tokens."""
 
     async def test_a_new_store_is_empty(self, store: AccountStore) -> None:
         assert [] == await store.accounts()
@@ -55,6 +48,11 @@ class RowLaws(StoreLaws):
         await store.apply([Put(changed)])
         assert [at_version(changed, 2)] == await store.accounts()
 
+    @pytest.mark.parametrize("status", AccountStatus)
+    async def test_an_account_comes_back_in_every_status(self, store: AccountStore, status: AccountStatus) -> None:
+        await store.apply([Put(account_row(status=status))])
+        assert [status] == [row.account.status for row in await store.accounts()]
+
     async def test_a_token_comes_back_as_it_was_one_version_further(self, store: AccountStore) -> None:
         account = account_row()
         row = full_token_row(account)
@@ -73,66 +71,40 @@ class RowLaws(StoreLaws):
         await store.apply([Put(account), Put(row)])
         assert [attrs.evolve(row, version=1)] == await store.token_rows()
 
-    async def test_a_key_ring_comes_back_as_it_was_one_version_further(self, store: AccountStore) -> None:
-        ring = key_ring()
-        await store.apply([Put(ring)])
-        assert attrs.evolve(ring, version=1) == await store.key_ring()
-
-    async def test_a_change_of_the_key_ring_comes_back(self, store: AccountStore) -> None:
-        ring = key_ring()
-        grown = attrs.evolve(ring, active=3, keys=(*ring.keys[1:], key(3)), version=1)
-        await store.apply([Put(ring)])
-        await store.apply([Put(grown)])
-        assert attrs.evolve(grown, version=2) == await store.key_ring()
-
-    async def test_a_key_ring_with_two_keys_of_one_version_is_refused(self, store: AccountStore) -> None:
-        with pytest.raises(ValueError, match="version"):
-            await store.apply([Record(audit_entry()), Put(key_ring(keys=(key(1), key(2), key(2))))])
-        assert (None, []) == (await store.key_ring(), await store.audit())
-
-    async def test_there_is_one_key_ring(self, store: AccountStore) -> None:
-        await store.apply([Put(key_ring())])
-        await _stale(store, Put(key_ring()))
-
     async def test_a_token_needs_its_account(self, store: AccountStore) -> None:
-        await _stale(store, Put(token_row(account_row())))
+        await require_stale(store, Put(token_row(account_row())))
 
     async def test_a_new_account_that_is_there_is_stale(self, store: AccountStore) -> None:
         row = account_row()
         await store.apply([Put(row)])
-        await _stale(store, Put(row))
+        await require_stale(store, Put(row))
 
     async def test_a_new_token_that_is_there_is_stale(self, store: AccountStore) -> None:
         row = account_row()
         await store.apply([Put(row), Put(token_row(row))])
-        await _stale(store, Put(token_row(row)))
+        await require_stale(store, Put(token_row(row)))
 
     async def test_an_account_that_was_written_since_is_stale(self, store: AccountStore) -> None:
         row = account_row()
         await store.apply([Put(row), Put(at_version(row, 1))])
-        await _stale(store, Put(at_version(row, 1)))
+        await require_stale(store, Put(at_version(row, 1)))
 
     async def test_a_token_that_was_written_since_is_stale(self, store: AccountStore) -> None:
         account = account_row()
         row = token_row(account)
         await store.apply([Put(account), Put(row), Put(attrs.evolve(row, version=1))])
-        await _stale(store, Put(attrs.evolve(row, version=1)))
-
-    async def test_a_key_ring_that_was_written_since_is_stale(self, store: AccountStore) -> None:
-        ring = key_ring()
-        await store.apply([Put(ring), Put(attrs.evolve(ring, version=1))])
-        await _stale(store, Put(attrs.evolve(ring, version=1)))
+        await require_stale(store, Put(attrs.evolve(row, version=1)))
 
     async def test_an_account_that_is_gone_is_stale(self, store: AccountStore) -> None:
         row = account_row()
         await store.apply([Put(row), Remove(row.id, 1)])
-        await _stale(store, Put(at_version(row, 1)))
+        await require_stale(store, Put(at_version(row, 1)))
 
     async def test_a_stale_change_leaves_nothing_of_its_neighbours(self, store: AccountStore) -> None:
         there = account_row()
         await store.apply([Put(there), Record(audit_entry())])
         before = (await store.accounts(), await store.audit(), await store.wait_for_change(-1))
-        await _stale(
+        await require_stale(
             store,
             Put(at_version(there, 1, status=AccountStatus.INACTIVE)),
             Put(account_row()),
@@ -146,6 +118,18 @@ class RowLaws(StoreLaws):
         assert before == (await store.accounts(), await store.audit(), await store.wait_for_change(-1))
         assert ([], [], None) == (await store.token_rows(), await store.token_attempts(), await store.key_ring())
 
+    async def test_one_stale_row_among_many_of_its_kind_leaves_nothing_of_them(self, store: AccountStore) -> None:
+        rows = [account_row() for _ in range(3)]
+        tokens = [token_row(row) for row in rows]
+        await store.apply([*map(Put, rows), *map(Put, tokens)])
+        before = await everything(store)
+        await require_stale(
+            store, *(Put(at_version(row, version)) for row, version in zip(rows, (1, 2, 1), strict=True))
+        )
+        fresh = [attrs.evolve(row, version=1, failures=1) for row in tokens]
+        await require_stale(store, Put(fresh[0]), Put(fresh[1]), Put(attrs.evolve(fresh[2], version=2)))
+        assert before == await everything(store)
+
     async def test_the_revision_grows_with_every_batch(self, store: AccountStore) -> None:
         first = await store.apply([Put(account_row()), Put(account_row())])
         second = await store.apply([Record(audit_entry())])
@@ -153,17 +137,17 @@ class RowLaws(StoreLaws):
 
     async def test_an_account_number_is_unique(self, store: AccountStore) -> None:
         await store.apply([Put(account_row(account_number="21234567"))])
-        await _stale(store, Put(account_row(account_number="21234567")))
+        await require_stale(store, Put(account_row(account_number="21234567")))
 
     async def test_one_account_is_the_default_for_trading(self, store: AccountStore) -> None:
         other = account_row()
         await store.apply([Put(account_row(is_default_trading=True)), Put(other)])
-        await _stale(store, Put(at_version(other, 1, is_default_trading=True)))
+        await require_stale(store, Put(at_version(other, 1, is_default_trading=True)))
 
     async def test_one_account_is_the_default_for_data(self, store: AccountStore) -> None:
         other = account_row()
         await store.apply([Put(account_row(is_default_data=True)), Put(other)])
-        await _stale(store, Put(at_version(other, 1, is_default_data=True)))
+        await require_stale(store, Put(at_version(other, 1, is_default_data=True)))
 
     async def test_a_default_moves_within_one_batch(self, store: AccountStore) -> None:
         old, new = account_row(is_default_trading=True), account_row()
@@ -190,10 +174,10 @@ class RowLaws(StoreLaws):
     async def test_remove_at_a_version_that_has_passed_is_stale(self, store: AccountStore) -> None:
         row = account_row()
         await store.apply([Put(row), Put(at_version(row, 1))])
-        await _stale(store, Remove(row.id, 1))
+        await require_stale(store, Remove(row.id, 1))
 
     async def test_remove_of_an_account_that_is_gone_is_stale(self, store: AccountStore) -> None:
-        await _stale(store, Remove(account_row().id, 1))
+        await require_stale(store, Remove(account_row().id, 1))
 
     async def test_accounts_come_in_the_order_of_their_creation(self, store: AccountStore) -> None:
         rows = [account_row() for _ in range(5)]

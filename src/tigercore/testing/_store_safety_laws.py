@@ -13,7 +13,7 @@ import trio.testing
 
 from tigercore.errors import StaleVersion, StoreUnavailable
 from tigercore.ports import AccountStore, Change, Put, Record
-from tigercore.testing._store_laws import StoreLaws, StoreMaker
+from tigercore.testing._store_laws import StoreLaws, StoreMaker, everything
 from tigercore.testing._store_samples import account_row, at_version, attempt, audit_entry, key_ring, token_row
 
 _PROMPT = 3.0  # seconds in which a feed must have spoken
@@ -84,9 +84,9 @@ class SafetyLaws(StoreLaws):
         ]
         async with store_maker() as store:
             await store.apply(changes)
-            before = await _everything(store)
+            before = await everything(store)
         async with store_maker() as store:
-            assert before == await _everything(store)
+            assert before == await everything(store)
             assert all(before)
 
     async def test_a_batch_that_was_cancelled_before_it_began_writes_nothing(self, store: AccountStore) -> None:
@@ -160,11 +160,6 @@ def _batch() -> list[Change]:
 async def _seen(store: AccountStore) -> Seen:
     accounts, tokens, lines = await store.accounts(), await store.token_rows(), await store.audit()
     return len(accounts), len(tokens), len(lines), await store.wait_for_change(-1)
-
-
-async def _everything(store: AccountStore) -> tuple[object, ...]:
-    rows = (await store.accounts(), await store.token_rows(), await store.token_attempts(), await store.audit())
-    return *rows, await store.key_ring(), await store.wait_for_change(-1)
 
 
 async def _woken(store: AccountStore, *, by: AccountStore) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from tigercore.model import (
     AuditSeverity,
     Environment,
     KeyRing,
+    KeySlot,
     KeyState,
     License,
     MarketPermission,
@@ -35,13 +36,13 @@ FAR_AWAY = datetime(2101, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 _numbers = itertools.count(10_000_000)
 
 
-def account_row(sealed: bytes = b"\x00sealed\xff", sealing: int = 1, **fields: Any) -> AccountRow:
+def account_row(sealed: bytes = b"\x00sealed\xff", sealing: int = 1, kek: int = 1, **fields: Any) -> AccountRow:
     """Return a new account with a number of its own and nothing optional."""
     given = {"id": uuid4(), "account_name": "one", "account_number": str(next(_numbers)), **fields}
     given.setdefault("account_type", AccountType.STANDARD)
     given.setdefault("environment", Environment.PRODUCTION)
     account = TigerAccount(created_at=NOON, updated_at=NOON, **given)
-    return AccountRow(account, sealed, sealing)
+    return AccountRow(account, sealed, sealing, kek)
 
 
 def full_account_row() -> AccountRow:
@@ -49,6 +50,7 @@ def full_account_row() -> AccountRow:
     return account_row(
         sealed=bytes(range(256)) * 8,
         sealing=7,
+        kek=2**40,
         account_name="交易 🐯 'one'; --",
         account_type=AccountType.PRIME,
         environment=Environment.SANDBOX,
@@ -85,6 +87,7 @@ def full_token_row(account: AccountRow) -> TokenRow:
         owner="host-1 ü:42",
         lease_until=NOON + timedelta(microseconds=1),
         failures=4,
+        kek=3,
     )
 
 
@@ -112,15 +115,35 @@ def full_audit_entry() -> AuditEntry:
     )
 
 
-def key(version: int, state: KeyState = KeyState.ACTIVE) -> WrappedKey:
-    """Return a wrapped key; its bytes are no key."""
-    return WrappedKey(version, state, "local", bytes([version]) * 60, b"\x00check\xff")
+def key(version: int, state: KeyState = KeyState.ACTIVE, **fields: Any) -> WrappedKey:
+    """Return a wrapped key with one slot; its bytes are no key."""
+    given = {"check": b"\x00check\xff", "slots": (KeySlot("local", bytes([version]) * 60),), **fields}
+    return WrappedKey(version, state, **given)
 
 
 def key_ring(**fields: Any) -> KeyRing:
-    """Return a new ring of two keys."""
+    """Return a new ring of two keys and nothing optional."""
     given = {"id": uuid4(), "active": 2, "keys": (key(1, KeyState.DECRYPT), key(2)), **fields}
     return KeyRing(**given)
+
+
+def full_key_ring() -> KeyRing:
+    """Return a new ring whose every field differs from its default, with keys of every kind."""
+    slots = (KeySlot("passphrase", b"\x00p\xff"), KeySlot("ü: kms 'a'", b""), KeySlot("age1…", bytes(range(256))))
+    return key_ring(
+        active=3,
+        keys=(
+            key(1, KeyState.DESTROYED, slots=()),
+            key(2, KeyState.DECRYPT, created_at=LONG_AGO),
+            key(3, slots=slots, created_at=FAR_AWAY),
+        ),
+        min_decrypt=2,
+        frozen=True,
+        epoch=2**40,
+        recovery=("z's", 'age1 "ü", x', "a"),
+        hash_key=b"\x00hash\xff",
+        mac=bytes(range(255, -1, -1)),
+    )
 
 
 def at_version(row: AccountRow, version: int, **fields: Any) -> AccountRow:

@@ -15,6 +15,7 @@ from tigercore.model import (
     AuditSeverity,
     Environment,
     KeyRing,
+    KeySlot,
     KeyState,
     License,
     MarketPermission,
@@ -33,6 +34,7 @@ _versions = st.sampled_from([0, 0, 1, 1, 2, 3])
 _text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 _moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1))
 _small = st.integers(0, 2**31)
+_keks = st.integers(0, 3)
 
 _accounts = st.builds(
     TigerAccount,
@@ -68,21 +70,37 @@ _tokens = st.builds(
     owner=st.none() | _text,
     lease_until=st.none() | _moments,
     failures=_small,
+    kek=_keks,
     version=_versions,
 )
+_slots = st.lists(
+    st.builds(KeySlot, provider=_text, blob=st.binary(max_size=40)), unique_by=lambda slot: slot.provider, max_size=3
+).map(tuple)
 _keys = st.lists(
     st.builds(
         WrappedKey,
         version=st.integers(1, 9),
         state=st.sampled_from(KeyState),
-        provider=_text,
-        blob=st.binary(max_size=40),
         check=st.binary(max_size=9),
+        slots=_slots,
+        created_at=st.none() | _moments,
     ),
     unique_by=lambda key: key.version,
     max_size=3,
 ).map(lambda keys: tuple(sorted(keys, key=lambda key: key.version)))
-_rings = st.builds(KeyRing, id=st.sampled_from(_IDS[:2]), active=_small, keys=_keys, version=_versions)
+_rings = st.builds(
+    KeyRing,
+    id=st.sampled_from(_IDS[:2]),
+    active=_small,
+    keys=_keys,
+    min_decrypt=st.sampled_from([0, 0, 1, 2, 3]),
+    frozen=st.booleans(),
+    epoch=_small,
+    recovery=st.lists(_text, max_size=3).map(tuple),
+    hash_key=st.binary(max_size=9),
+    mac=st.binary(max_size=9),
+    version=_versions,
+)
 _attempts = st.builds(
     TokenAttempt,
     id=st.sampled_from(_IDS),
@@ -103,7 +121,7 @@ _entries = st.builds(
     severity=st.sampled_from(AuditSeverity),
     details=st.dictionaries(_text, _text, max_size=3),
 )
-_rows = st.builds(AccountRow, account=_accounts, sealed=st.binary(max_size=40), sealing=_small)
+_rows = st.builds(AccountRow, account=_accounts, sealed=st.binary(max_size=40), sealing=_small, kek=_keks)
 changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(Put, row=_rows),
     st.builds(Put, row=_tokens),

@@ -16,15 +16,12 @@ from tigercore.model import (
     AuditResult,
     AuditSeverity,
     Environment,
-    KeyRing,
-    KeyState,
     License,
     MarketPermission,
     RefreshTrigger,
     TigerAccount,
     TokenRefreshStatus,
     TokenState,
-    WrappedKey,
 )
 from tigercore.ports import AccountRow, AuditLine, TokenAttempt, TokenRow
 
@@ -81,6 +78,7 @@ def account_values(row: AccountRow) -> Values:
         "version": account.version + 1,
         "sealed": row.sealed,
         "sealing": row.sealing,
+        "kek": row.kek,
     }
 
 
@@ -107,7 +105,7 @@ def account_row(found: Row[Any]) -> AccountRow:
         developer=found.developer,
         version=found.version,
     )
-    return AccountRow(account, found.sealed, found.sealing)
+    return AccountRow(account, found.sealed, found.sealing, found.kek)
 
 
 def token_values(row: TokenRow) -> Values:
@@ -117,6 +115,7 @@ def token_values(row: TokenRow) -> Values:
         "state": row.state.value,
         "sealed": row.sealed,
         "sealing": row.sealing,
+        "kek": row.kek,
         "issued_at": microseconds(row.issued_at),
         "expires_at": microseconds(row.expires_at),
         "next_at": microseconds(row.next_at),
@@ -140,6 +139,7 @@ def token_row(found: Row[Any]) -> TokenRow:
         owner=found.owner,
         lease_until=moment(found.lease_until),
         failures=found.failures,
+        kek=found.kek,
         version=found.version,
     )
 
@@ -168,28 +168,6 @@ def token_attempt(found: Row[Any]) -> TokenAttempt:
         ended_at=moment(found.ended_at),
         detail=found.detail,
     )
-
-
-def ring_values(ring: KeyRing) -> Values:
-    """Return the columns of a key ring without its keys, one version further."""
-    return {"id": ring.id, "slot": 1, "active": ring.active, "version": ring.version + 1}
-
-
-def key_values(ring: KeyRing, key: WrappedKey) -> Values:
-    """Return the columns of one key of a ring."""
-    return {
-        "ring_id": ring.id,
-        "version": key.version,
-        "state": key.state.value,
-        "provider": key.provider,
-        "blob": key.blob,
-        "check_value": key.check,
-    }
-
-
-def wrapped_key(found: Row[Any]) -> WrappedKey:
-    """Return the key of a row of `tc_kek`."""
-    return WrappedKey(found.version, KeyState(found.state), found.provider, found.blob, found.check_value)
 
 
 def audit_values(entry: AuditEntry) -> Values:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any, final
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import CheckConstraint, Connection, create_engine, func, inspect, select
 
 from tigercore.errors import StoreUnavailable
@@ -35,11 +36,17 @@ class SqlSchema(Schema):
     """Look at and move the schema of a database. Each move is one transaction.
 
     `connect` opens a new runner; it is given True if it may create the database. On SQLite its connections do not
-    enforce foreign keys: a table that is rebuilt is dropped first, and would take its dependants with it.
+    enforce foreign keys: a table that is rebuilt is dropped first, and would take its dependants with it. `purge` is
+    the engine's own way to overwrite what is no longer stored; it returns what is out of its reach.
     """
 
-    def __init__(self, connect: Callable[[bool], AbstractAsyncContextManager[Runner]]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[bool], AbstractAsyncContextManager[Runner]],
+        purge: Callable[[], Awaitable[list[str]]],
+    ) -> None:
         self._connect = connect
+        self._purge = purge
 
     async def status(self) -> SchemaStatus:
         """Tell which revision stands and which are pending."""
@@ -49,7 +56,8 @@ class SqlSchema(Schema):
     async def migrate(self) -> SchemaStatus:
         """Bring the store to the head revision; do nothing if it is there.
 
-        :raises StoreUnavailable: the database failed, or its schema is newer than this program.
+        :raises StoreUnavailable: the database failed, its schema is newer than this program, or a revision refuses to
+            move what is stored.
         """
         async with self._connect(True) as runner:
             return await runner.write(upgrade)
@@ -57,7 +65,7 @@ class SqlSchema(Schema):
     async def rollback(self) -> SchemaStatus:
         """Take the last revision back.
 
-        :raises StoreUnavailable: the database failed, or there is nothing to take back.
+        :raises StoreUnavailable: the database failed, there is nothing to take back, or the revision refuses to.
         """
         async with self._connect(False) as runner:
             return await runner.write(downgrade)
@@ -66,6 +74,13 @@ class SqlSchema(Schema):
         """Name every difference between the store and the models."""
         async with self._connect(False) as runner:
             return await runner.read(differences)
+
+    async def purge(self) -> list[str]:
+        """Overwrite what replaced and removed rows left behind, and name what is out of reach.
+
+        :raises StoreUnavailable: the database failed, or a program is in the way.
+        """
+        return await self._purge()
 
 
 def upgrade(connection: Connection) -> SchemaStatus:
@@ -99,12 +114,12 @@ def differences(connection: Connection) -> list[str]:
 
 @contextmanager
 def _moving(connection: Connection) -> Iterator[None]:
-    with _ALEMBIC:
-        if connection.dialect.name != "sqlite":
+    keeping = kept_whole(connection) if connection.dialect.name == "sqlite" else nullcontext()
+    with _ALEMBIC, keeping:
+        try:
             yield
-            return
-        with kept_whole(connection):
-            yield
+        except CommandError as error:  # a revision imports nothing of tigercore, and refuses in alembic's words
+            raise StoreUnavailable(str(error)) from None
 
 
 def _migrated() -> Master:

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam,
 from tigercore.model import KeyRing, TokenState
 from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, DriverContext, TokenAttempt, TokenRow
 from tigercore_sql.batch import apply_batch
+from tigercore_sql.ring import read_ring
 from tigercore_sql.rows import (
     account_row,
     audit_line,
@@ -24,10 +25,9 @@ from tigercore_sql.rows import (
     token_attempt,
     token_row,
     token_values,
-    wrapped_key,
 )
 from tigercore_sql.runner import Runner
-from tigercore_sql.tables import ACCOUNT, ATTEMPT, AUDIT, KEK, KEY_RING, META, TOKEN
+from tigercore_sql.tables import ACCOUNT, ATTEMPT, AUDIT, META, TOKEN
 
 _REVISION = select(META.c.revision)
 _CLAIM = update(TOKEN).where(TOKEN.c.id == bindparam("read_id"))
@@ -101,7 +101,7 @@ class SqlAccountStore(AccountStore):
 
     async def key_ring(self) -> KeyRing | None:
         """Return the key ring with its keys in the order of their versions, None if there is none."""
-        return await self._runner.read(_key_ring)
+        return await self._runner.read(read_ring)
 
     async def audit(self, *, after: int = 0, limit: int = 1000) -> list[AuditLine]:
         """Return audit lines with a number above `after`, oldest first."""
@@ -154,11 +154,3 @@ def _claim(connection: Connection, due: Select[Any], owner: str, lease: timedelt
 
 def _claimed(row: TokenRow, owner: str, until: datetime) -> TokenRow:
     return attrs.evolve(row, state=TokenState.REFRESHING, owner=owner, lease_until=until.astimezone(UTC))
-
-
-def _key_ring(connection: Connection) -> KeyRing | None:
-    ring = connection.execute(select(KEY_RING)).one_or_none()
-    if ring is None:
-        return None
-    keys = connection.execute(select(KEK).where(KEK.c.ring_id == ring.id).order_by(KEK.c.version)).all()
-    return KeyRing(ring.id, ring.active, tuple(map(wrapped_key, keys)), ring.version)

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -36,6 +37,9 @@ from tigercore.model import (
 
 METADATA = MetaData()
 VERSION_TABLE = "tc_schema"
+
+SEALED = {"sealed": True}
+"""Marks a column that holds what a key of the ring has sealed; `kek` of the same row is that key's version."""
 
 _Number = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts rows only in a column of type INTEGER
 
@@ -86,14 +90,16 @@ ACCOUNT = Table(
     Column("error_count", BigInteger, nullable=False),
     Column("developer", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False, info=SEALED),
     Column("sealing", BigInteger, nullable=False),
+    Column("kek", BigInteger, nullable=False),
     _one_of("tc_account", "account_type", AccountType),
     _one_of("tc_account", "environment", Environment),
     _one_of("tc_account", "license", License),
     _one_of("tc_account", "status", AccountStatus),
     Index("tc_account_id", "id", unique=True),
     Index("tc_account_account_number", "account_number", unique=True),
+    Index("tc_account_kek", "kek"),
     _one_default("trading"),
     _one_default("data"),
     sqlite_autoincrement=True,
@@ -104,8 +110,9 @@ TOKEN = Table(
     METADATA,
     Column("id", Uuid, ForeignKey("tc_account.id", name="tc_token_account", ondelete="CASCADE"), primary_key=True),
     Column("state", Text, nullable=False),
-    Column("sealed", LargeBinary),
+    Column("sealed", LargeBinary, info=SEALED),
     Column("sealing", BigInteger, nullable=False),
+    Column("kek", BigInteger, nullable=False),
     Column("issued_at", BigInteger),
     Column("expires_at", BigInteger),
     Column("next_at", BigInteger),
@@ -115,6 +122,7 @@ TOKEN = Table(
     Column("version", BigInteger, nullable=False),
     _one_of("tc_token", "state", TokenState),
     Index("tc_token_due", "state", "next_at"),
+    Index("tc_token_kek", "kek"),
 )
 
 ATTEMPT = Table(
@@ -142,6 +150,12 @@ KEY_RING = Table(
     Column("id", Uuid, primary_key=True),
     Column("slot", Integer, nullable=False),  # always 1, and unique: an installation has one ring
     Column("active", BigInteger, nullable=False),
+    Column("min_decrypt", BigInteger, nullable=False),
+    Column("frozen", Boolean, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("recovery", Text, nullable=False),
+    Column("hash_key", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
     Column("version", BigInteger, nullable=False),
     _only_one("tc_key_ring"),
     Index("tc_key_ring_slot", "slot", unique=True),
@@ -153,10 +167,22 @@ KEK = Table(
     Column("ring_id", Uuid, ForeignKey("tc_key_ring.id", name="tc_kek_ring", ondelete="CASCADE"), primary_key=True),
     Column("version", BigInteger, primary_key=True, autoincrement=False),
     Column("state", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("blob", LargeBinary, nullable=False),
     Column("check_value", LargeBinary, nullable=False),
+    Column("created_at", BigInteger),
     _one_of("tc_kek", "state", KeyState),
+)
+
+KEK_SLOT = Table(
+    "tc_kek_slot",
+    METADATA,
+    Column("ring_id", Uuid, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("provider", Text, primary_key=True),
+    Column("position", Integer, nullable=False),  # the order in which the slots were put
+    Column("blob", LargeBinary, nullable=False),
+    ForeignKeyConstraint(
+        ["ring_id", "version"], ["tc_kek.ring_id", "tc_kek.version"], name="tc_kek_slot_kek", ondelete="CASCADE"
+    ),
 )
 
 AUDIT = Table(

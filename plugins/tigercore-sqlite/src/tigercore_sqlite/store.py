@@ -13,9 +13,17 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, inspect, literal_c
 from tigercore.errors import StoreUnavailable
 from tigercore.ports import DriverContext, Schema
 from tigercore_sql import VERSION_TABLE, Runner, SqlAccountStore, require_head
-from tigercore_sqlite.engine import data_version, file_runner, keep_wal, memory_runner, schema_runner, watch_runner
+from tigercore_sqlite.engine import (
+    data_version,
+    file_runner,
+    keep_wal,
+    memory_runner,
+    schema_runner,
+    watch_runner,
+)
 from tigercore_sqlite.files import create_private, is_there, require_private
 from tigercore_sqlite.patience import patiently
+from tigercore_sqlite.purge import out_of_reach, purge
 
 MEMORY = ":memory:"
 
@@ -61,7 +69,7 @@ class SqliteStore(SqlAccountStore):
         """Return the operator's view of the file; looking at it changes nothing, and does not create it."""
         from tigercore_sql.schema import SqlSchema  # alembic is heavy, and only the operator needs it
 
-        return SqlSchema(lambda create: _schema_runner(options, create))
+        return SqlSchema(lambda create: _schema_runner(options, create), lambda: _purge(options))
 
     @classmethod
     @asynccontextmanager
@@ -103,6 +111,16 @@ async def _schema_runner(options: SqliteOptions, create: bool) -> AsyncIterator[
     require_private(options.file)
     async with schema_runner(options.file) as runner:
         yield runner
+
+
+async def _purge(options: SqliteOptions) -> list[str]:
+    if options.in_memory:
+        return []
+    require_private(options.file)
+    async with watch_runner(options.file) as runner:
+        await runner.read(lambda connection: _require_ours(connection, options.file))
+        await runner.read(lambda connection: purge(connection, options.file))
+    return out_of_reach(options.file)
 
 
 async def _claim_file(path: Path) -> None:

@@ -49,7 +49,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=FLOOR)
 def types(session: nox.Session) -> None:
     """Check types, strictly."""
-    sync(session, "types", "test", "sdk")
+    sync(session, "types", "test", "sdk", "servers", "vectors")
     session.run("mypy", *SOURCES, "tests/typing", "noxfile.py")
 
 
@@ -63,7 +63,7 @@ def imports(session: nox.Session) -> None:
 @nox.session(python=interpreters())
 def tests(session: nox.Session) -> None:
     """Run every test of the core and of the distributions; on the floor, with branch coverage of the core."""
-    sync(session, "test", "sdk", "lint")
+    sync(session, "test", "sdk", "lint", "servers", "vectors")
     args = session.posargs or ["-n", "2", "--dist", "loadgroup"]
     if session.python != FLOOR:
         session.run("pytest", *args)
@@ -78,7 +78,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=FLOOR)
 def contracts(session: nox.Session) -> None:
     """Prove one installed plugin alone, as its author would: `nox -s contracts -- plugins/tigercore-sqlite`."""
-    sync(session, "test", "sdk")
+    sync(session, "test", "sdk", "servers", "vectors")
     session.run("pytest", "-k", "contract or laws or keeps", *(session.posargs or ["plugins", "contrib", "tests"]))
 
 
@@ -94,3 +94,11 @@ def bench(session: nox.Session) -> None:
     """Measure, as ratios within one run: `nox -s bench -- --quick` takes a minute."""
     sync(session, "sdk")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(python=FLOOR, default=False)
+def torture(session: nox.Session) -> None:
+    """Kill rotations for an hour, and at every system call: `nox -s torture -- 60` takes a minute for each storm."""
+    sync(session, "test")
+    seconds = {"TIGERCORE_TORTURE_SECONDS": session.posargs[0] if session.posargs else "3600"}
+    session.run("pytest", "tests/torture", "-s", "--durations=0", env=seconds)

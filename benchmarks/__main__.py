@@ -13,13 +13,14 @@ from pathlib import Path
 
 import trio
 
-from benchmarks import calls, imports, opening, order_path, pick, seal
+from benchmarks import calls, imports, opening, order_path, pick, rotation, seal
 from benchmarks.measure import FULL, QUICK, Row, Scale, probe
 
 _GROUPS = {
     "pick": pick.rows,
     "execute": order_path.rows,
     "seal": seal.rows,
+    "rotate": rotation.rows,
     "calls": calls.rows,
     "open": opening.rows,
     "import": imports.rows,

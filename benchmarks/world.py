@@ -88,7 +88,9 @@ class Fleet:
 
 async def unlock(cipher: Cipher) -> KeyRing:
     """Give a cipher that is open its first key, and return the ring."""
-    ring = KeyRing(_RING, 1, (await cipher.create_key(_RING, 1),), version=1)
+    ring = KeyRing(_RING, 1)
+    ring = await cipher.authenticate(attrs.evolve(ring, keys=(await cipher.create_key(ring),)))
+    ring = attrs.evolve(ring, version=1)  # as it stands once it was put
     await cipher.unlock(ring)
     return ring
 
@@ -96,7 +98,7 @@ async def unlock(cipher: Cipher) -> KeyRing:
 async def make_fleet(count: int, cipher: Cipher, client: TigerClient, private_key: str = "KEY of a bench") -> Fleet:
     """Make so many accounts, two to a developer, each with a token. What the filters ask for fits four of five."""
     ring = await unlock(cipher)
-    vault, now = Vault(cipher, client), datetime.now(UTC)
+    vault, now = Vault(cipher, client, SystemClock()), datetime.now(UTC)
     token = Token.parse(token_text(now, timedelta(days=30)))
     accounts = [_account(number, now) for number in range(count)]
     rows = (vault.seal(account, _credentials(number, private_key), 1) for number, account in enumerate(accounts))
@@ -126,9 +128,8 @@ def _credentials(number: int, private_key: str) -> Credentials:
 
 
 def _token_row(vault: Vault, account: TigerAccount, token: Token) -> TokenRow:
-    sealed = vault.seal_token(account.id, token, 1)
-    ends = token.expires_at
-    return TokenRow(account.id, TokenState.VALID, sealed, 1, token.issued_at, ends, next_at=ends, version=1)
+    sealed, ends = vault.seal_token(TokenRow(account.id, TokenState.VALID), token), token.expires_at
+    return attrs.evolve(sealed, issued_at=token.issued_at, expires_at=ends, next_at=ends, version=1)
 
 
 @final

@@ -19,7 +19,7 @@ PLANTED = [
     ("3. The core knows no driver's library", "tigercore/accounts.py", "import sqlalchemy"),
     ("4. Plugins use only what is public", "tigercore_sqlite/store.py", "from tigercore.router import AccountRouter"),
     ("5. Plugins do not import each other", "tigercore_balancers/_random.py", "import tigercore_sql"),
-    ("6. Only accounts, tokens", "tigercore/router.py", "from tigercore._vault import Vault"),
+    ("6. Only accounts, keys, tokens", "tigercore/router.py", "from tigercore._vault import Vault"),
     ("7. Only _plugins knows stevedore", "tigercore/accounts.py", "import stevedore"),
 ]
 

@@ -25,6 +25,7 @@ from tigercore.errors import PortError as PortError
 from tigercore.errors import RateLimited as RateLimited
 from tigercore.errors import Rejected as Rejected
 from tigercore.errors import SettingsError as SettingsError
+from tigercore.errors import SigningFrozen as SigningFrozen
 from tigercore.errors import StaleVersion as StaleVersion
 from tigercore.errors import StoreUnavailable as StoreUnavailable
 from tigercore.errors import TigerCoreError as TigerCoreError
@@ -45,7 +46,10 @@ from tigercore.model import Credentials as Credentials
 from tigercore.model import Environment as Environment
 from tigercore.model import Explanation as Explanation
 from tigercore.model import KeyRing as KeyRing
+from tigercore.model import KeyRingStatus as KeyRingStatus
+from tigercore.model import KeySlot as KeySlot
 from tigercore.model import KeyState as KeyState
+from tigercore.model import KeyStatus as KeyStatus
 from tigercore.model import License as License
 from tigercore.model import LoadBalanceStrategy as LoadBalanceStrategy
 from tigercore.model import MarketPermission as MarketPermission
@@ -63,6 +67,7 @@ from tigercore.model import TokenRefreshStatus as TokenRefreshStatus
 from tigercore.model import TokenState as TokenState
 from tigercore.model import TokenStatus as TokenStatus
 from tigercore.model import TokenValidation as TokenValidation
+from tigercore.model import Verification as Verification
 from tigercore.model import WrappedKey as WrappedKey
 
 if TYPE_CHECKING:
@@ -80,6 +85,7 @@ if TYPE_CHECKING:
     from tigercore.app import run_on as run_on
     from tigercore.audit import AuditLog as AuditLog
     from tigercore.hookspecs import hookimpl as hookimpl
+    from tigercore.keys import KeyManager as KeyManager
     from tigercore.router import AccountRouter as AccountRouter
     from tigercore.settings import DriverSettings as DriverSettings
     from tigercore.settings import Settings as Settings
@@ -92,6 +98,7 @@ _LATER: Final = {
     "AuditLog": "tigercore.audit",
     "DriverSettings": "tigercore.settings",
     "Hooks": "tigercore._plugins",
+    "KeyManager": "tigercore.keys",
     "Ports": "tigercore.app",
     "Settings": "tigercore.settings",
     "TigerAccountManager": "tigercore.accounts",

@@ -14,7 +14,9 @@ def main() -> int:
         print("tigercore: the command needs an extra: install tigercore[cli]", file=sys.stderr)
         return 2
     from tigercore.cli import run
+    from tigercore.cli._process import harden
 
+    harden()
     return run(sys.argv[1:])
 
 

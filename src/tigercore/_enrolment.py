@@ -65,9 +65,20 @@ def changed(account: TigerAccount, changes: Mapping[str, Any], now: datetime) ->
     plain = {name: value for name, value in changes.items() if name not in SECRETS}
     if "status" in plain:  # who sets the status by hand has the last word: no success of a call undoes it
         plain = {"error_count": 0, **plain}
+    if account.status is AccountStatus.COMPROMISED:
+        plain = _after_compromise(plain, has_key="private_key" in secrets)
     if unknown := sorted(plain.keys() - _CHANGEABLE):
         raise AccountValidationError(f"{', '.join(unknown)}: no such field to change; use {', '.join(_CHANGEABLE)}")
     return _account({**fields, **plain, "updated_at": now}), secrets
+
+
+def _after_compromise(plain: Mapping[str, Any], *, has_key: bool) -> dict[str, Any]:
+    """Return the changes to an account whose key others know: only a new key lets a person verify it."""
+    if has_key:
+        return {"status": AccountStatus.PENDING_VERIFICATION, **plain}
+    if plain.get("status", AccountStatus.COMPROMISED) != AccountStatus.COMPROMISED:
+        raise AccountValidationError("status: the key of this account was compromised: give it a new private_key first")
+    return dict(plain)
 
 
 def more_errors(account: TigerAccount, by: int, most: int) -> Mapping[str, Any]:

@@ -90,13 +90,11 @@ def leased(row: TokenRow, owner: str, until: datetime) -> TokenRow:
     return attrs.evolve(row, state=TokenState.REFRESHING, owner=owner, lease_until=until)
 
 
-def renewed(row: TokenRow, token: Token, sealed: bytes, due: datetime | None, now: datetime) -> TokenRow:
-    """Return the row with a new token in it, sealed once more than before."""
+def renewed(row: TokenRow, token: Token, due: datetime | None, now: datetime) -> TokenRow:
+    """Return the row, into which a new token was sealed, as a living one."""
     return attrs.evolve(
         row,
         state=TokenState.VALID,
-        sealed=sealed,
-        sealing=row.sealing + 1,
         issued_at=token.issued_at or now,
         expires_at=token.expires_at,
         next_at=due,

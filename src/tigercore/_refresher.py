@@ -89,6 +89,7 @@ class Refresher:
         """
         if self._snapshot.token(account.id).state is TokenState.NOT_REQUIRED:
             return
+        self._accounts.signer(account)  # who cannot sign takes no lease
         family = await self.settle(account, claimed)
         newest = rules.newest(family)
         token = newest and self._vault.open_token(newest)
@@ -149,8 +150,8 @@ class Refresher:
         return self._renewed(row, token, family)
 
     def _renewed(self, row: TokenRow, token: Token, family: Sequence[TokenRow]) -> TokenRow:
-        sealed = self._vault.seal_token(row.id, token, row.sealing + 1)
-        return rules.renewed(row, token, sealed, self._due(row, token, family), self._clock.now())
+        sealed = self._vault.seal_token(row, token)
+        return rules.renewed(sealed, token, self._due(row, token, family), self._clock.now())
 
     def _due(self, row: TokenRow, token: Token, family: Sequence[TokenRow]) -> datetime | None:
         if row.id != rules.leader(family):
@@ -213,18 +214,27 @@ class Refresher:
         return held is not None and rules.is_newer(held, attrs.evolve(row, issued_at=fresh.issued_at))
 
     async def _lose(self, account: TigerAccount, attempt: TokenAttempt, sent: Token, error: ClientError) -> None:
+        failures = 0
+        with trio.move_on_after(_SAVE), suppress(StaleVersion):
+            try:
+                failures = await self._note(account, attempt, sent, error)
+            except StaleVersion:  # sealed anew meanwhile, or somebody brought a newer token
+                await self._reload(account)
+                failures = await self._note(account, attempt, sent, error)
+        self._hooks.notify("tigercore_token_refresh_failed", account=account, reason=str(error), failures=failures)
+        if isinstance(error, RateLimited):
+            raise TokenRateLimitError(f"{account.account_name}: {error}", retry_after=error.retry_after) from error
+        raise TokenRefreshError(f"{account.account_name}: {error}") from error
+
+    async def _note(self, account: TigerAccount, attempt: TokenAttempt, sent: Token, error: ClientError) -> int:
+        """Write how a refresh failed, into the rows that still hold the token it was sent with; return how often."""
         state, status = _outcome(error)
         wait = error.retry_after if isinstance(error, RateLimited) else 0.0
         family = self._snapshot.token_family(account)
         lost = {row.id for row in family if self._vault.open_token(row) == sent}
         put_off = [row for row in self._put_off(family, state, wait) if row.id in lost]
-        with trio.move_on_after(_SAVE), suppress(StaleVersion):  # who wrote meanwhile knows a newer token
-            await self._end(put_off, attempt, status, str(error))
-        failures = max((row.failures for row in put_off), default=0)
-        self._hooks.notify("tigercore_token_refresh_failed", account=account, reason=str(error), failures=failures)
-        if isinstance(error, RateLimited):
-            raise TokenRateLimitError(f"{account.account_name}: {error}", retry_after=error.retry_after) from error
-        raise TokenRefreshError(f"{account.account_name}: {error}") from error
+        await self._end(put_off, attempt, status, str(error))
+        return max((row.failures for row in put_off), default=0)
 
     async def _end(
         self, rows: Sequence[TokenRow], attempt: TokenAttempt, status: TokenRefreshStatus, detail: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, final
 from uuid import UUID
 
@@ -13,12 +12,13 @@ import trio
 from tigercore import _enrolment as enrolment
 from tigercore import _refresh as refresh
 from tigercore._plugins import Hooks
+from tigercore._rsakey import pkcs1
 from tigercore._snapshot import Snapshot
 from tigercore._vault import Vault, endpoint_of, is_bound_alike
 from tigercore.audit import AuditLog
 from tigercore.clock import Clock
 from tigercore.errors import AccountManagerError, AccountValidationError, StaleVersion
-from tigercore.model import AuditSeverity, Credentials, Secret, TigerAccount, Token, TokenState
+from tigercore.model import AccountStatus, AuditSeverity, Credentials, Secret, TigerAccount, Token, TokenState
 from tigercore.ports import AccountRow, Change, Put, Remove, TokenRow
 
 _TRIES = 10  # writes of other processes that one change may meet before it gives up
@@ -88,13 +88,6 @@ class AccountRegistry:
         await self._write(changes, account_id, "token.update")
         return self._snapshot.row(account_id).account
 
-    async def rewrap(self) -> int:
-        """Seal everything again with the active key; return how many accounts there were."""
-        accounts = list(self._snapshot.rows)
-        for account_id in accounts:
-            await self._write(partial(self._rewrapped, account_id), account_id, "account.rewrap")
-        return len(accounts)
-
     async def _write(self, changes: Callable[[], Sequence[Change]], account_id: UUID, action: str) -> None:
         """Work out changes and write them; if somebody wrote meanwhile, read again and begin anew."""
         async with self._changing:
@@ -134,8 +127,11 @@ class AccountRegistry:
     def _resealed(self, row: AccountRow, account: TigerAccount, secrets: Mapping[str, Secret]) -> AccountRow:
         if not secrets and is_bound_alike(row.account, account):
             return attrs.evolve(row, account=account)
-        credentials = attrs.evolve(self._vault.open(row), **secrets)
-        return self._sealed(account, credentials, row.sealing + 1)
+        before = self._vault.open(row)
+        after = self._sealed(account, attrs.evolve(before, **secrets), row.sealing + 1)
+        if row.account.status is AccountStatus.COMPROMISED and "private_key" in secrets:
+            _require_another_key(before.private_key, secrets["private_key"])
+        return after
 
     def _first_token(self, account: TigerAccount, token: Token | None) -> list[Change]:
         """Give a new account its token row; of its developer's tokens the one that was issued last wins."""
@@ -161,8 +157,7 @@ class AccountRegistry:
         token = newest and self._vault.open_token(newest)
         if newest is None or token is None:
             return attrs.evolve(refresh.settled(row, TokenState.NEEDS_REAUTH, None), sealed=None)
-        sealed = self._vault.seal_token(row.id, token, row.sealing + 1)
-        return refresh.renewed(row, token, sealed, None, self._clock.now())
+        return refresh.renewed(self._vault.seal_token(row, token), token, None, self._clock.now())
 
     def _new_leader(self, account: TigerAccount) -> list[Change]:
         """Let another account's row fall due in the place of one that leaves its developer's family."""
@@ -183,20 +178,24 @@ class AccountRegistry:
             raise AccountValidationError(f"token: {account.account_name!r} holds a newer one, of {newest.issued_at}")
 
     def _renewed(self, row: TokenRow, token: Token, family: Sequence[TokenRow]) -> TokenRow:
-        sealed, now = self._vault.seal_token(row.id, token, row.sealing + 1), self._clock.now()
+        now = self._clock.now()
         due = refresh.due_at(row.id, token, now, self._refresh_at) if row.id == refresh.leader(family) else None
-        return refresh.renewed(row, token, sealed, due, now)
-
-    def _rewrapped(self, account_id: UUID) -> list[Change]:
-        row, token_row = self._snapshot.row(account_id), self._snapshot.token(account_id)
-        sealed = Put(self._vault.seal(row.account, self._vault.open(row), row.sealing + 1))
-        token = self._vault.open_token(token_row)
-        if token is None:
-            return [sealed]
-        again = self._vault.seal_token(account_id, token, token_row.sealing + 1)
-        return [sealed, Put(attrs.evolve(token_row, sealed=again, sealing=token_row.sealing + 1))]
+        return refresh.renewed(self._vault.seal_token(row, token), token, due, now)
 
     def _told(self, account_id: UUID, action: str) -> TigerAccount:
         account = self._snapshot.row(account_id).account
         self._hooks.notify("tigercore_account_changed", account=account, action=action)
         return account
+
+
+def _require_another_key(before: Secret, after: Secret) -> None:
+    if before == after or _bare(before) == _bare(after):
+        raise AccountValidationError("private_key: this is the compromised one: make a new pair in the portal")
+
+
+def _bare(key: Secret) -> Secret:
+    """Return a key in the one form that all its forms can be brought into; the client has looked at it already."""
+    try:
+        return Secret(pkcs1(key.reveal()))
+    except ValueError:  # another kind of key, of another client: its text is what it is
+        return key

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import final
 from uuid import UUID
@@ -11,8 +12,9 @@ import attrs
 import trio
 
 from tigercore._eligibility import Eligibility, kind_of, routes_alike
+from tigercore._heldring import HeldRing
 from tigercore.errors import AccountNotFoundError
-from tigercore.model import Environment, TigerAccount, TokenState
+from tigercore.model import Environment, KeyRing, TigerAccount, TokenState
 from tigercore.ports import AccountRow, AccountStore, Candidate, Change, Put, Remove, TokenRow
 
 NOBODY: frozenset[UUID] = frozenset()
@@ -23,8 +25,9 @@ _KEPT = 256  # sets of candidates that are remembered
 class Snapshot:
     """Every account and token row of the store, sealed as they are, with an index of who is eligible for what."""
 
-    def __init__(self, store: AccountStore) -> None:
+    def __init__(self, store: AccountStore, unlock: Callable[[KeyRing], Awaitable[None]]) -> None:
         self._store = store
+        self._held = HeldRing(unlock)
         self._rows: dict[UUID, AccountRow] = {}
         self._tokens: dict[UUID, TokenRow] = {}
         self._candidates: dict[UUID, Candidate] = {}
@@ -35,8 +38,17 @@ class Snapshot:
         self._kinds: dict[Eligibility, frozenset[tuple[bool, Environment]]] = {}
         self._revision = -1
         self._own: set[int] = set()
-        self._loading: list[set[UUID]] = []
+        self._loading = trio.Lock()
+        self._touched: set[UUID] | None = None  # what was written here since the load that is under way began
         self._change = trio.Event()
+
+    @property
+    def ring(self) -> KeyRing:
+        """Return the key ring that is in use.
+
+        :raises KeyUnavailable: there is none.
+        """
+        return self._held.ring
 
     @property
     def rows(self) -> Mapping[UUID, AccountRow]:
@@ -126,27 +138,66 @@ class Snapshot:
             self._revision += 1
             self._own.discard(self._revision)
         self._adopt(changes)
+        if any(isinstance(change, Put) and isinstance(change.row, KeyRing) for change in changes):
+            await self._follow_ring()
 
     async def load(self) -> None:
-        """Read everything from the store. What this process writes meanwhile is newer than what is read."""
-        touched: set[UUID] = set()
-        self._loading.append(touched)
-        try:
-            revision = await self._store.wait_for_change(-1)
-            rows, tokens = await self._store.accounts(), await self._store.token_rows()
-        finally:
-            self._loading.remove(touched)
-        self._revision = max(self._revision, revision)
-        for gone in self._rows.keys() - {row.id for row in rows} - touched:
-            self._drop(gone)
-        self._merge([row for row in rows if row.id not in touched], [row for row in tokens if row.id not in touched])
+        """Read everything from the store. What this process writes meanwhile is newer than what is read.
+
+        :raises KeyUnavailable: the key ring has changed, and does not open.
+        """
+        async with self._loading:  # one at a time: the one that reads last is the one that is believed
+            touched = self._touched = set()
+            try:
+                revision = await self._store.wait_for_change(-1)
+                ring, rows, tokens = await self._read()
+                await self._held.turn_to(ring)
+            finally:
+                self._touched = None
+            self._revision = max(self._revision, revision)
+            for gone in self._rows.keys() - {row.id for row in rows} - touched:
+                self._drop(gone)
+            removed = touched - self._rows.keys()
+            self._merge(
+                (row for row in rows if row.id not in removed), (row for row in tokens if row.id not in removed)
+            )
 
     async def reload(self, account_ids: Collection[UUID]) -> None:
-        """Read some accounts again, after a write met a newer version of one."""
+        """Read some accounts again, after a write met a newer version of one. Errors as `load`."""
         rows, tokens = await self._store.accounts(account_ids), await self._store.token_rows(account_ids)
+        sealed = [*(row.kek for row in rows), *(row.kek for row in tokens if row.sealed is not None)]
+        if not all(map(self._held.opens, sealed)):
+            await self.load()  # the ring has changed as well
+            return
+        rows, tokens = _whole(rows, tokens)
         for gone in set(account_ids) - {row.id for row in rows}:
             self._drop(gone)
         self._merge(rows, tokens)
+
+    async def _read(self) -> tuple[KeyRing | None, list[AccountRow], list[TokenRow]]:
+        """Read all rows and the ring that opens them: the ring as it stood both before and after the rows."""
+        ring = await self._store.key_ring()
+        while True:
+            rows, tokens = await self._store.accounts(), await self._store.token_rows()
+            before, ring = ring, await self._store.key_ring()
+            if ring == before:
+                return ring, *_whole(rows, tokens)
+
+    async def _follow_ring(self) -> None:
+        """Use the ring that was just written, and read everything if others have sealed anew what we hold as it was."""
+        try:
+            ring = await self._store.key_ring()
+            if ring is None or self._holds_below(ring.min_decrypt):
+                await self.load()
+            else:
+                await self._held.turn_to(ring)
+        except BaseException:
+            self._revision = -1  # so that `follow` reads everything
+            raise
+
+    def _holds_below(self, floor: int) -> bool:
+        tokens = (row.kek for row in self._tokens.values() if row.sealed is not None)
+        return any(kek < floor for kek in chain((row.kek for row in self._rows.values()), tokens))
 
     async def follow(self) -> None:
         """Keep up with the writes of other processes, for ever."""
@@ -171,10 +222,9 @@ class Snapshot:
                     self._keep_token(attrs.evolve(row, version=row.version + 1))
                 case Remove(id=account_id):
                     self._drop(account_id)
-        touched = {change.row.id for change in changes if isinstance(change, Put)}
-        touched |= {change.id for change in changes if isinstance(change, Remove)}
-        for loading in self._loading:
-            loading |= touched
+        if self._touched is not None:
+            self._touched.update(change.row.id for change in changes if isinstance(change, Put))
+            self._touched.update(change.id for change in changes if isinstance(change, Remove))
         self._announce()
 
     def _merge(self, rows: Iterable[AccountRow], tokens: Iterable[TokenRow]) -> None:
@@ -223,3 +273,9 @@ class Snapshot:
     def _announce(self) -> None:
         self._change.set()
         self._change = trio.Event()
+
+
+def _whole(rows: list[AccountRow], tokens: list[TokenRow]) -> tuple[list[AccountRow], list[TokenRow]]:
+    """Return the accounts of which both rows were found: others came or went between the two reads."""
+    both = {row.id for row in rows} & {row.id for row in tokens}
+    return [row for row in rows if row.id in both], [row for row in tokens if row.id in both]

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import json
+import os
+import weakref
 from typing import final
 from uuid import UUID
 
-from tigercore.model import Credentials, Secret, TigerAccount, Token
+import attrs
+import trio
+
+from tigercore._ttlcache import TtlCache
+from tigercore.clock import Clock
+from tigercore.errors import DecryptionFailed, SigningFrozen
+from tigercore.model import AccountStatus, Credentials, KeyRing, Secret, TigerAccount, Token
 from tigercore.ports import AccountRow, Cipher, Endpoint, Signer, TigerClient, TokenRow
+
+KEPT = 300.0
+"""Seconds for which a parsed key or an opened token stays in memory."""
 
 
 @final
 class Vault:
-    """Seal and open the secrets of accounts; keep parsed keys, never their text."""
+    """Seal and open the secrets of accounts; keep parsed keys for a while, never their text."""
 
-    def __init__(self, cipher: Cipher, client: TigerClient) -> None:
+    def __init__(self, cipher: Cipher, client: TigerClient, clock: Clock) -> None:
         self._cipher = cipher
         self._client = client
-        self._signers: dict[UUID, tuple[tuple[int, Endpoint], Signer]] = {}
-        self._tokens: dict[UUID, tuple[int, Token]] = {}
+        self._frozen = False
+        self._signers = TtlCache[tuple[tuple[int, Endpoint], Signer]](clock, KEPT)
+        self._tokens = TtlCache[tuple[int, Token]](clock, KEPT)
+        _open.add(self)
+
+    async def adopt(self, ring: KeyRing) -> None:
+        """Use the keys of this state of the ring from now on. Errors as `Cipher.unlock`."""
+        await self._cipher.unlock(ring)
+        self._frozen = ring.frozen
 
     def seal(self, account: TigerAccount, credentials: Credentials, sealing: int) -> AccountRow:
         """Return the account's row with its credentials sealed into it for the `sealing`-th time."""
@@ -27,7 +45,7 @@ class Vault:
             names["secret_key"] = credentials.secret_key
         text = json.dumps({name: secret.reveal() for name, secret in names.items()})
         sealed = self._cipher.encrypt(text.encode(), context=_account_context(account, sealing))
-        return AccountRow(account, sealed, sealing)
+        return AccountRow(account, sealed, sealing, self._cipher.key_of(sealed))
 
     def open(self, row: AccountRow) -> Credentials:
         """Return the credentials of a row.
@@ -46,16 +64,23 @@ class Vault:
         self._client.validate(credentials, endpoint)
 
     def signer(self, row: AccountRow) -> Signer:
-        """Return the parsed key of an account, from memory if this sealing of it was parsed before."""
+        """Return the parsed key of an account, from memory if this sealing of it was parsed a short while ago.
+
+        :raises SigningFrozen: nothing is signed now, or not for this account.
+        """
+        self._require_thawed(row.account)
         mark = (row.sealing, endpoint_of(row.account))
         cached = self._signers.get(row.id)
         if cached is None or cached[0] != mark:
-            cached = self._signers[row.id] = (mark, self._client.signer(self.open(row), mark[1]))
+            cached = (mark, self._client.signer(self.open(row), mark[1]))
+            self._signers.put(row.id, cached)
         return cached[1]
 
-    def seal_token(self, account_id: UUID, token: Token, sealing: int) -> bytes:
-        """Return a token, sealed for the `sealing`-th time."""
-        return self._cipher.encrypt(token.value.reveal().encode(), context=_token_context(account_id, sealing))
+    def seal_token(self, row: TokenRow, token: Token) -> TokenRow:
+        """Return a row with a token sealed into it, once more than before."""
+        context = _token_context(row.id, row.sealing + 1)
+        sealed = self._cipher.encrypt(token.value.reveal().encode(), context=context)
+        return attrs.evolve(row, sealed=sealed, sealing=row.sealing + 1, kek=self._cipher.key_of(sealed))
 
     def open_token(self, row: TokenRow) -> Token | None:
         """Return the token of a row, None if it holds none. Errors as `open`."""
@@ -64,8 +89,32 @@ class Vault:
         cached = self._tokens.get(row.id)
         if cached is None or cached[0] != row.sealing:
             text = self._cipher.decrypt(row.sealed, context=_token_context(row.id, row.sealing)).decode()
-            cached = self._tokens[row.id] = (row.sealing, Token(Secret(text), row.issued_at, row.expires_at))
+            cached = (row.sealing, Token(Secret(text), row.issued_at, row.expires_at))
+            self._tokens.put(row.id, cached)
         return cached[1]
+
+    def reseal(self, row: AccountRow) -> AccountRow:
+        """Return a row sealed once more, with the key that is active now. Errors as `open`."""
+        sealing, account = row.sealing + 1, row.account
+        sealed = self._again(row.sealed, _account_context(account, row.sealing), _account_context(account, sealing))
+        return attrs.evolve(row, sealed=sealed, sealing=sealing, kek=self._cipher.key_of(sealed))
+
+    def reseal_token(self, row: TokenRow) -> TokenRow:
+        """Return a row that holds a token sealed once more, with the key that is active now. Errors as `open`."""
+        sealing = row.sealing + 1
+        sealed = self._again(row.sealed or b"", _token_context(row.id, row.sealing), _token_context(row.id, sealing))
+        return attrs.evolve(row, sealed=sealed, sealing=sealing, kek=self._cipher.key_of(sealed))
+
+    def verify(self, row: AccountRow | TokenRow) -> None:
+        """Pass if what is sealed in a row opens, with the key that the row names. Errors as `open`."""
+        if row.sealed is None:
+            return
+        if isinstance(row, AccountRow):
+            self._cipher.decrypt(row.sealed, context=_account_context(row.account, row.sealing))
+        else:
+            self._cipher.decrypt(row.sealed, context=_token_context(row.id, row.sealing))
+        if (there := self._cipher.key_of(row.sealed)) != row.kek:
+            raise DecryptionFailed(f"row {row.id} says that key {row.kek} sealed it, but it was key {there}")
 
     def developer(self, tiger_id: Secret) -> str:
         """Return the keyed hash by which accounts of one developer know each other."""
@@ -73,8 +122,48 @@ class Vault:
 
     def forget(self, account_id: UUID) -> None:
         """Drop what is kept in memory for an account."""
-        self._signers.pop(account_id, None)
-        self._tokens.pop(account_id, None)
+        self._signers.drop(account_id)
+        self._tokens.drop(account_id)
+
+    def forget_all(self) -> None:
+        """Drop everything that was opened."""
+        self._signers.clear()
+        self._tokens.clear()
+
+    async def sweep(self) -> None:
+        """Drop what was opened and has had its time, for ever: an idle account's key does not stay in memory."""
+        while True:
+            await trio.sleep(KEPT)
+            self._signers.sweep()
+            self._tokens.sweep()
+
+    def _again(self, sealed: bytes, before: bytes, after: bytes) -> bytes:
+        """Seal again, and open it: what nobody could open must not replace what somebody can."""
+        plaintext = self._cipher.decrypt(sealed, context=before)
+        again = self._cipher.encrypt(plaintext, context=after)
+        if self._cipher.decrypt(again, context=after) != plaintext:
+            raise DecryptionFailed("the cipher does not open what it seals: nothing was replaced")
+        return again
+
+    def _require_thawed(self, account: TigerAccount) -> None:
+        if self._frozen:
+            raise SigningFrozen("nothing is signed: this installation is frozen; see `tigercore cipher status`")
+        if account.status is AccountStatus.COMPROMISED:
+            raise SigningFrozen(
+                f"{account.account_name}: its private key is known to be compromised: give it a new one, "
+                "`tigercore account update --private-key-file FILE`"
+            )
+
+
+_open: weakref.WeakSet[Vault] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for vault in _open:
+        vault.forget_all()
+
+
+os.register_at_fork(after_in_child=_forget_all)
 
 
 def endpoint_of(account: TigerAccount) -> Endpoint:
@@ -89,7 +178,8 @@ def is_bound_alike(one: TigerAccount, other: TigerAccount) -> bool:
 
 def _account_context(account: TigerAccount, sealing: int) -> bytes:
     """Bind credentials to their row and to every column that would redirect them if it were flipped in the database."""
-    return _bind("tc_account", account.id.hex, "credentials", str(sealing), *_bound_columns(account))
+    columns = [column.encode() for column in _bound_columns(account)]
+    return _bind(b"tc_account", account.id.bytes, b"credentials", sealing.to_bytes(8, "big"), *columns)
 
 
 def _bound_columns(account: TigerAccount) -> tuple[str, ...]:
@@ -98,9 +188,9 @@ def _bound_columns(account: TigerAccount) -> tuple[str, ...]:
 
 
 def _token_context(account_id: UUID, sealing: int) -> bytes:
-    return _bind("tc_token", account_id.hex, "token", str(sealing))
+    return _bind(b"tc_token", account_id.bytes, b"token", sealing.to_bytes(8, "big"))
 
 
-def _bind(*parts: str) -> bytes:
-    """Join parts so that no two lists of parts give the same bytes."""
-    return b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
+def _bind(*parts: bytes) -> bytes:
+    """Join parts, each behind its length, so that no two lists of parts give the same bytes."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

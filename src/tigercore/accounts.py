@@ -19,10 +19,8 @@ from tigercore._snapshot import Snapshot
 from tigercore._vault import Vault
 from tigercore.audit import AuditLog
 from tigercore.clock import Clock
-from tigercore.errors import (
-    AccountNotFoundError,
-    DefaultAccountError,
-)
+from tigercore.errors import AccountNotFoundError, DefaultAccountError
+from tigercore.keys import KeyManager
 from tigercore.model import (
     AccountStatus,
     AccountType,
@@ -50,6 +48,7 @@ class TigerAccountManager:
         registry: AccountRegistry,
         snapshot: Snapshot,
         vault: Vault,
+        keys: KeyManager,
         audit: AuditLog,
         clock: Clock,
         rng: random.Random,
@@ -57,6 +56,7 @@ class TigerAccountManager:
         self._registry = registry
         self._snapshot = snapshot
         self._vault = vault
+        self._keys = keys
         self._audit = audit
         self._clock = clock
         self._rng = rng
@@ -242,11 +242,13 @@ class TigerAccountManager:
         return await self._registry.bring_token(account_id, enrolment.token_of(token, self._clock.now()))
 
     async def rewrap(self) -> int:
-        """Seal the credentials and tokens of every account again, with the active key; return how many there were.
+        """Seal with the active key what an older one has sealed, and check that all opens; return how many accounts.
 
-        :raises DecryptionFailed: an account cannot be opened; those before it are done, and it is safe to run again.
+        `keys.rotate` does this, and more. Errors as there.
         """
-        return await self._registry.rewrap()
+        await self._keys.rewrap()
+        await self._keys.require_good()
+        return len(self._snapshot.rows)
 
     async def _default(self, flag: str) -> TigerAccount:
         await trio.lowlevel.checkpoint()

@@ -17,19 +17,22 @@ import attrs
 
 from tigercore._background import open_background, supervise
 from tigercore._budget import Budgets
+from tigercore._founding import found_ring
 from tigercore._health import Health
 from tigercore._plugins import Hooks, choose, load_hooks
 from tigercore._registry import AccountRegistry
 from tigercore._selection import Selection, Wish
 from tigercore._snapshot import Snapshot
+from tigercore._sweep import Sweep
 from tigercore._tally import Tally
 from tigercore._vault import Vault
 from tigercore.accounts import TigerAccountManager
 from tigercore.audit import AuditLog
 from tigercore.clock import Clock, SystemClock
-from tigercore.errors import KeyUnavailable, StaleVersion, StoreUnavailable, TigerCoreError
-from tigercore.model import KeyRing, OperationType, Principal, TigerAccount
-from tigercore.ports import AccountStore, Cipher, Driver, DriverContext, LoadBalancer, Put, TigerClient
+from tigercore.errors import PortError, TigerCoreError
+from tigercore.keys import KeyManager
+from tigercore.model import OperationType, Principal, TigerAccount
+from tigercore.ports import AccountStore, Cipher, Driver, DriverContext, LoadBalancer, TigerClient
 from tigercore.router import AccountRouter
 from tigercore.settings import Settings, TigerApiSettings, load_settings
 from tigercore.tokens import TokenManager
@@ -57,6 +60,7 @@ class Tigercore:
     accounts: TigerAccountManager
     tokens: TokenManager
     router: AccountRouter
+    keys: KeyManager
     audit: AuditLog
 
     async def execute(
@@ -130,14 +134,16 @@ async def run_on(
     """
     settings, hooks, clock = settings or Settings(), hooks or Hooks(), clock or SystemClock()
     rng = rng or random.Random()  # noqa: S311  (ids and jitter; keys come from the cipher)
-    await _unlock(ports, rng)
-    snapshot = Snapshot(ports.store)
+    await found_ring(ports.store, ports.cipher, rng)
+    vault = Vault(ports.cipher, ports.client, clock)
+    snapshot = Snapshot(ports.store, vault.adopt)
     await snapshot.load()
     async with open_background() as nursery:
-        tiger = _assemble(ports, settings, snapshot, hooks, clock, rng, nursery, initiator or _user())
+        tiger = _assemble(ports, settings, snapshot, vault, hooks, clock, rng, nursery, initiator or user())
         mark = _current.set(tiger)  # before any task starts: tasks inherit it
         try:
-            nursery.start_soon(supervise, snapshot.follow, rng, StoreUnavailable)
+            nursery.start_soon(supervise, snapshot.follow, rng, PortError)
+            nursery.start_soon(vault.sweep)
             if settings.tokens.auto_refresh:
                 await tiger.tokens.start_background_refresh_scheduler()
             for services in hooks.collect("tigercore_services", tiger=tiger):
@@ -152,16 +158,17 @@ def _assemble(
     ports: Ports,
     settings: Settings,
     snapshot: Snapshot,
+    vault: Vault,
     hooks: Hooks,
     clock: Clock,
     rng: random.Random,
     nursery: Any,
     initiator: str,
 ) -> Tigercore:
-    vault = Vault(ports.cipher, ports.client)
     audit = AuditLog(ports.store, snapshot, hooks, clock, initiator)
     registry = AccountRegistry(snapshot, vault, audit, hooks, clock, refresh_at=settings.tokens.refresh_at)
-    accounts = TigerAccountManager(registry, snapshot, vault, audit, clock, rng)
+    keys = KeyManager(snapshot, vault, ports.cipher, audit, Sweep(snapshot, audit, rng))
+    accounts = TigerAccountManager(registry, snapshot, vault, keys, audit, clock, rng)
     tokens = TokenManager(
         ports.store, snapshot, vault, audit, accounts, ports.client, hooks, clock, rng, nursery, settings.tokens
     )
@@ -180,27 +187,11 @@ def _assemble(
         Tally(accounts, nursery),
         settings.api,
     )
-    return Tigercore(settings, accounts, tokens, router, audit)
+    return Tigercore(settings, accounts, tokens, router, keys, audit)
 
 
-async def _unlock(ports: Ports, rng: random.Random) -> None:
-    """Unlock the store's key ring. An empty store is given one, sealed under the root that the operator has made."""
-    ring = await ports.store.key_ring()
-    if ring is None:
-        if await ports.store.accounts():
-            raise KeyUnavailable("the store has accounts but no key ring: restore the ring from a backup")
-        ring_id = UUID(int=rng.getrandbits(128), version=4)
-        ring = KeyRing(ring_id, 1, (await ports.cipher.create_key(ring_id, 1),))
-        try:
-            await ports.store.apply([Put(ring)])
-        except StaleVersion:  # another process was first: its ring is the ring
-            ring = await ports.store.key_ring()
-            if ring is None:
-                raise KeyUnavailable("the store took no key ring and has none: does another program use it?") from None
-    await ports.cipher.unlock(ring)
-
-
-def _user() -> str:
+def user() -> str:
+    """Return who runs this process, for the audit log."""
     try:
         return f"{getpass.getuser()} (uid {os.geteuid()})"
     except (KeyError, OSError):

@@ -39,6 +39,7 @@ __all__ = [
     "RateLimited",
     "Rejected",
     "SettingsError",
+    "SigningFrozen",
     "StaleVersion",
     "StoreUnavailable",
     "TigerCoreError",
@@ -170,9 +171,13 @@ class DecryptionFailed(PortError):
     """These bytes are not a secret that was sealed for this place with a key of this ring."""
 
 
-@final
 class KeyUnavailable(PortError):
     """The key that sealed these bytes, or the root that wraps it, is not here."""
+
+
+@final
+class SigningFrozen(TigerCoreError):
+    """Nothing is signed: `tigercore panic` froze the installation, or the account's key is known to be compromised."""
 
 
 # -- calls: the failover table -----------------------------------------------------------------------------

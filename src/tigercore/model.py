@@ -13,6 +13,12 @@ from uuid import UUID
 import attrs
 
 from tigercore.errors import PermissionDenied
+from tigercore.keyring import KeyRing as KeyRing
+from tigercore.keyring import KeyRingStatus as KeyRingStatus
+from tigercore.keyring import KeySlot as KeySlot
+from tigercore.keyring import KeyStatus as KeyStatus
+from tigercore.keyring import Verification as Verification
+from tigercore.keyring import WrappedKey as WrappedKey
 from tigercore.secret import Secret as Secret
 from tigercore.vocabulary import AccountStatus as AccountStatus
 from tigercore.vocabulary import AccountType as AccountType
@@ -238,26 +244,3 @@ class AuditEntry:
     result: AuditResult = AuditResult.SUCCESS
     severity: AuditSeverity = AuditSeverity.LOW
     details: Mapping[str, str] = attrs.field(factory=dict)
-
-
-@final
-@attrs.frozen
-class WrappedKey:
-    """A key that seals secrets, itself sealed under the root. `check` proves that it was opened right."""
-
-    version: int
-    state: KeyState
-    provider: str
-    blob: bytes
-    check: bytes
-
-
-@final
-@attrs.frozen
-class KeyRing:
-    """The keys of one installation; `active` is the version that seals, `version` counts writes of the ring."""
-
-    id: UUID
-    active: int
-    keys: tuple[WrappedKey, ...]
-    version: int = 0

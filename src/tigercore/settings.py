@@ -1,6 +1,7 @@
 """What an installation has chosen: defaults, then `tigercore.toml`, then the environment.
 
-`TIGERCORE_SECTION__NAME` overrides one value. `DATABASE_URL`, `ENCRYPTION_MASTER_KEY`, `TIGER_API_TIMEOUT` and
+`TIGERCORE_SECTION__NAME` overrides one value, and `TIGERCORE_SECRET_SECTION__NAME` gives one that is secret, such as
+`TIGERCORE_SECRET_CIPHER__OPTIONS__PASSPHRASE`. `DATABASE_URL`, `ENCRYPTION_MASTER_KEY`, `TIGER_API_TIMEOUT` and
 `TIGER_API_RETRIES` are the requirement's own variables.
 """
 
@@ -15,11 +16,13 @@ from typing import Any, TypeVar, final
 import attrs
 import cattrs
 
+from tigercore._environ import secret_names, take
 from tigercore.errors import SettingsError
 from tigercore.model import LoadBalanceStrategy, Secret
 
 DEFAULT_FILE = "tigercore.toml"
 _PREFIX = "TIGERCORE_"
+_SECRET = "TIGERCORE_SECRET_"  # noqa: S105  (the beginning of a name)
 _DRIVERS = {"store": "sqlite", "cipher": "local", "client": "httpx"}
 T = TypeVar("T")
 
@@ -87,7 +90,7 @@ def load_settings(
 ) -> Settings:
     """Read the settings from a file and the environment; no file is needed unless one is named.
 
-    `ENCRYPTION_MASTER_KEY` is taken out of the environment once it was read, so that no child process inherits it.
+    What is secret is taken out of the environment once it was read, so that no child process inherits it.
 
     :raises SettingsError: the file cannot be read or values do not fit; every fault is named with its path.
     """
@@ -125,36 +128,26 @@ def _read_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
 def _overlay(table: dict[str, Any], environ: MutableMapping[str, str]) -> None:
     if url := environ.get("DATABASE_URL"):
         table["store"] = _store_of(url)
-    if key := _master_key(environ):
+    if key := take(environ, "ENCRYPTION_MASTER_KEY"):
         table["cipher"] = {"driver": "local", "options": {"master_key": key}}
     for name in ("TIGER_API_TIMEOUT", "TIGER_API_RETRIES"):
         if text := environ.get(name):
-            _assign(table, ["api", name.lower()], text)
+            _assign(table, ["api", name.lower()], _value(text))
     for name, text in sorted(environ.items()):
-        if name.startswith(_PREFIX) and ("__" in name or name == f"{_PREFIX}PLUGINS"):
-            _assign(table, name.removeprefix(_PREFIX).lower().split("__"), text)
+        if name.startswith(_PREFIX) and not name.startswith(_SECRET) and ("__" in name or name == f"{_PREFIX}PLUGINS"):
+            _assign(table, name.removeprefix(_PREFIX).lower().split("__"), _value(text))
+    for name in secret_names(environ, _SECRET):
+        _assign(table, name.removeprefix(_SECRET).lower().split("__"), take(environ, name))
 
 
-_taken: list[Secret] = []  # the master key of this process, once it was taken out of the environment
-
-
-def _master_key(environ: MutableMapping[str, str]) -> Secret | None:
-    text = environ.pop("ENCRYPTION_MASTER_KEY", None)
-    if environ is not os.environ:
-        return Secret(text) if text else None
-    if text:
-        _taken[:] = [Secret(text)]
-    return _taken[0] if _taken else None
-
-
-def _assign(table: dict[str, Any], path: list[str], text: str) -> None:
+def _assign(table: dict[str, Any], path: list[str], value: Any) -> None:
     *parents, last = path
     for parent in parents:
         child = table.setdefault(parent, {})
         if not isinstance(child, dict):
             raise SettingsError([f"{_PREFIX}{'__'.join(path).upper()}: {parent} is a value, not a section"])
         table = child
-    table[last] = _value(text)
+    table[last] = value
 
 
 def _value(text: str) -> Any:

@@ -15,12 +15,13 @@ class AccountType(StrEnum):
 
 
 class AccountStatus(StrEnum):
-    """Whether an account takes part in routing: only ACTIVE does."""
+    """Whether an account takes part in routing: only ACTIVE does. Only a new private key ends COMPROMISED."""
 
     ACTIVE = "ACTIVE"
     INACTIVE = "INACTIVE"
     SUSPENDED = "SUSPENDED"
     PENDING_VERIFICATION = "PENDING_VERIFICATION"
+    COMPROMISED = "COMPROMISED"
 
 
 class MarketPermission(StrEnum):

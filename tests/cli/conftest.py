@@ -21,7 +21,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tigercore import settings
+from tigercore import _environ
 from tigercore.cli import run
 
 NUMBER = "20191106192858300"
@@ -65,7 +65,14 @@ class Desk:
 
     def install(self) -> None:
         """Make an installation here."""
-        assert self("init").code == 0
+        assert self("init", "--no-recovery").code == 0
+
+    def empty_store(self, *, first: bool = False) -> None:
+        """Replace the store by an empty one without a key ring, at the head or at the first revision."""
+        for file in self.directory.glob("tigercore.db*"):
+            file.unlink()
+        assert self("db", "migrate").code == 0
+        assert not first or self("db", "rollback", "--yes").code == 0
 
     def portal(self, number: str = NUMBER, *, to: str = "portal", **more: str) -> Path:
         """Write the portal's file of an account and return its directory."""
@@ -107,7 +114,7 @@ def bare(
     """Return a desk without an installation."""
     for name in [name for name in os.environ if name.startswith(("TIGER", "DATABASE_URL", "ENCRYPTION_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(settings, "_taken", [])  # a master key of another test, which this process would remember
+    monkeypatch.setattr(_environ, "_taken", {})  # a master key of another test, which this process would remember
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     (tmp_path / "desk").mkdir()
     monkeypatch.chdir(tmp_path / "desk")

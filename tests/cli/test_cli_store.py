@@ -21,22 +21,32 @@ def test_a_store_that_is_behind_ends_status_with_1(desk: Desk) -> None:
 
 
 def test_rollback_and_migrate_take_a_revision_back_and_bring_it_again(desk: Desk) -> None:
-    assert desk("db", "rollback", "--yes", "--drop-everything", "--json").document["current"] is None
+    desk.empty_store()
+    assert "0001" == desk("db", "rollback", "--yes", "--json").document["current"]
+    assert None is desk("db", "rollback", "--yes", "--drop-everything", "--json").document["current"]
     assert 0 == desk("db", "migrate").code
     assert 0 == desk("db", "check").code
 
 
 @pytest.mark.parametrize("words", [(), ("--yes",), ("--drop-everything",)])
-def test_the_first_revision_is_taken_back_only_where_it_is_said_twice(keeper: Desk, words: tuple[str, ...]) -> None:
-    ended = keeper("db", "rollback", *words)
+def test_the_first_revision_is_taken_back_only_where_it_is_said_twice(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.empty_store(first=True)
+    ended = desk("db", "rollback", *words)
     assert 2 == ended.code
-    assert "DROP EVERYTHING: 1 account with their keys and tokens: add --yes --drop-everything" in ended.err
+    assert "DROP EVERYTHING: accounts, keys and tokens: add --yes --drop-everything" in ended.err
+    assert "0001" == desk("db", "status", "--json").document["current"]
+
+
+def test_a_revision_that_would_lose_accounts_is_not_taken_back(keeper: Desk) -> None:
+    ended = keeper("db", "rollback", "--yes")
+    assert (1, 1) == (ended.code, len(ended.err.splitlines()))
     assert [NUMBER] == [each["account_number"] for each in keeper("account", "list", "--json").document]
 
 
-def test_a_store_without_its_key_can_be_rolled_back(keeper: Desk) -> None:
-    (keeper.directory.parent / "home" / "tigercore" / "root.key").unlink()
-    assert 0 == keeper("db", "rollback", "--yes", "--drop-everything").code
+def test_a_store_without_its_key_can_be_rolled_back(desk: Desk) -> None:
+    desk.empty_store(first=True)
+    (desk.directory.parent / "home" / "tigercore" / "root.key").unlink()
+    assert 0 == desk("db", "rollback", "--yes", "--drop-everything").code
 
 
 def test_check_names_what_is_missing_and_ends_with_1(desk: Desk) -> None:
@@ -49,8 +59,10 @@ def test_check_names_what_is_missing_and_ends_with_1(desk: Desk) -> None:
     assert name in ended.out
 
 
-def test_doctor_finds_a_new_installation_in_order(keeper: Desk) -> None:
-    ended = keeper("doctor", "--offline", "--json")
+def test_doctor_finds_a_new_installation_in_order(bare: Desk) -> None:
+    assert 0 == bare("init", "--recovery-file", "safe.key").code
+    assert 0 == bare("account", "import", bare.portal()).code
+    ended = bare("doctor", "--offline", "--json")
     assert 0 == ended.code
     assert {"ok"} == {each["level"] for each in ended.document}
 
@@ -69,7 +81,7 @@ def test_doctor_fails_where_others_may_open_the_store(keeper: Desk) -> None:
 
 
 def test_doctor_fails_where_revisions_are_pending(desk: Desk) -> None:
-    desk("db", "rollback", "--yes", "--drop-everything")
+    desk.empty_store(first=True)
     ended = desk("doctor", "--offline")
     assert 1 == ended.code
     assert "run tigercore db migrate" in ended.out
@@ -78,7 +90,7 @@ def test_doctor_fails_where_revisions_are_pending(desk: Desk) -> None:
 def test_doctor_fails_where_the_key_is_another(keeper: Desk) -> None:
     key = keeper.directory.parent / "home" / "tigercore" / "root.key"
     key.unlink()
-    keeper("init", "--dir", "other")
+    keeper("init", "--no-recovery", "--dir", "other")
     ended = keeper("doctor", "--offline")
     assert 1 == ended.code
     assert "opening" in ended.out

@@ -106,13 +106,14 @@ def test_a_pem_at_the_prompt_is_sent_to_a_file(desk: Desk) -> None:
     assert "give --private-key-file FILE" in screen.seen
 
 
-def test_taking_the_first_revision_back_asks_with_what_is_lost(keeper: Desk) -> None:
+def test_taking_the_first_revision_back_asks_with_what_is_lost(desk: Desk) -> None:
+    desk.empty_store(first=True)
     with terminal("db", "rollback") as screen:
-        screen.wait_for("DROP EVERYTHING: 1 account")
+        screen.wait_for("DROP EVERYTHING: accounts, keys and tokens")
         screen.wait_for("[y/N]")
         screen.answer("n")
         assert 1 == screen.end()
-    assert 1 == len(keeper("account", "list", "--json").document)
+    assert "0001" == desk("db", "status", "--json").document["current"]
 
 
 def test_a_table_on_a_terminal_has_lines_and_obeys_no_color(keeper: Desk) -> None:

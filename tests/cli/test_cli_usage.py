@@ -13,7 +13,20 @@ from tigercore.cli._app import build_app
 from tigercore.cli._exit import Exit, UsageError, code_of
 from tigercore.settings import DEFAULT_FILE
 
-COMMANDS = ("init", "account", "call", "route", "token", "db", "plugins", "doctor", "demo", "simulate")
+COMMANDS = (
+    "init",
+    "account",
+    "call",
+    "route",
+    "token",
+    "cipher",
+    "panic",
+    "db",
+    "plugins",
+    "doctor",
+    "demo",
+    "simulate",
+)
 
 
 def test_no_words_at_all_give_the_help(bare: Desk) -> None:
@@ -61,7 +74,6 @@ def test_every_command_has_help_with_the_options_of_all(bare: Desk, words: tuple
         ("account", "list", "--config", "a\0b"),
         ("account", "export", NUMBER, "a\0b"),
         ("db", "rollback"),
-        ("db", "rollback", "--yes"),
         ("db", "rollback", "--drop-everything"),
     ],
 )
@@ -80,7 +92,7 @@ def test_with_json_an_error_is_one_object_on_stderr(bare: Desk) -> None:
 
 
 def test_the_options_of_all_may_stand_before_the_command(bare: Desk) -> None:
-    assert 0 == bare("init", "--dir", "a").code
+    assert 0 == bare("init", "--no-recovery", "--dir", "a").code
     assert [] == bare("--config", "a/tigercore.toml", "--json", "account", "list").document
     assert 2 == bare("--config").code
 

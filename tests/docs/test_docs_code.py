@@ -75,7 +75,7 @@ def test_the_python_of_a_page_runs(
     page: Path, developers: list[Path], environ: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(developers[_PYTHON], folder / "portal")
-    run([sys.executable, "-m", "tigercore", "init"], folder, environ)
+    run([sys.executable, "-m", "tigercore", "init", "--no-recovery"], folder, environ)
     monkeypatch.chdir(folder)
     for name in set(os.environ) - set(environ):
         monkeypatch.delenv(name)

@@ -21,6 +21,8 @@ _COMMANDS: Final = {
     "call": ("call:call", "Call the gateway on the right account, and print its data as JSON."),
     "route": ("route:app", "Say which account an operation goes to, and why."),
     "token": ("token:app", "Refresh tokens, and see how they stand."),
+    "cipher": ("cipher:app", "Rotate and check the keys that seal secrets, and change what wraps them."),
+    "panic": ("panic:panic", "Stop all signing on every machine: keys were stolen."),
     "db": ("db:app", "Bring the store's schema up to date, or look at it."),
     "plugins": ("plugins:plugins", "List the plugins that are installed, and which are loaded."),
     "doctor": ("doctor:doctor", "Check the whole installation, and say what to do."),

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, final
+from typing import Annotated, Any, final
 from uuid import UUID
 
 import attrs
 from cyclopts import Group, Parameter
 
+from tigercore._plugins import choose_driver
 from tigercore._selection import Wish
 from tigercore.app import Tigercore, open_tigercore
 from tigercore.cli._exit import UsageError
+from tigercore.clock import SystemClock
 from tigercore.errors import AccountNotFoundError
 from tigercore.model import AccountType, Environment, License, MarketPermission, TigerAccount
-from tigercore.settings import Settings, load_settings
+from tigercore.ports import Driver, DriverContext
+from tigercore.settings import DriverSettings, Settings, load_settings
 
 _EVERYWHERE = Group("Everywhere", sort_key=100)
 
@@ -73,6 +78,14 @@ async def opened(settings: Settings) -> AsyncIterator[Tigercore]:
     quiet = attrs.evolve(settings, tokens=attrs.evolve(settings.tokens, auto_refresh=False))
     async with open_tigercore(quiet) as tiger:
         yield tiger
+
+
+@asynccontextmanager
+async def opened_port(port: type[Driver], chosen: DriverSettings, path: str) -> AsyncIterator[Any]:
+    """Open one driver alone, as the settings at this path choose it. Errors as the driver's `open`."""
+    context = DriverContext(SystemClock(), random.Random(), logging.getLogger("tigercore"))  # noqa: S311  (for ids)
+    async with choose_driver(port, chosen, path).open(context) as opened_driver:
+        yield opened_driver
 
 
 async def find_account(tiger: Tigercore, text: str) -> TigerAccount:

@@ -16,10 +16,11 @@ from tigercore._plugins import installed
 from tigercore.app import Tigercore
 from tigercore.cli.plugins import is_loaded
 from tigercore.clock import SystemClock
-from tigercore.model import TigerAccount, TokenState, TokenStatus, TokenValidation
+from tigercore.model import KeyRingStatus, KeyState, TigerAccount, TokenState, TokenStatus, TokenValidation
 from tigercore.settings import Settings
 
 _SOON: Final = timedelta(days=7)
+_OLD: Final = timedelta(days=365)
 _DEAD: Final = (TokenState.NOT_REQUIRED, TokenState.NEEDS_REAUTH, TokenState.DISABLED)
 _NEW: Final = "make one in the developer portal, then: tigercore account update {} --token-file FILE"
 
@@ -70,6 +71,22 @@ def _private(check: str, file: Path) -> Finding:
     if mode & 0o077:
         return Finding(Level.FAIL, check, f"{file} has mode {mode:04o}, others may open it: run chmod 600 {file}")
     return Finding(Level.OK, check, f"{file} has mode {mode:04o}")
+
+
+def key_ring(found: KeyRingStatus) -> Iterator[Finding]:
+    """Yield what is to be done about the keys that seal secrets."""
+    if found.frozen:
+        yield Finding(
+            Level.FAIL, "key ring", "frozen, nothing is signed: see docs/panic.md, then: tigercore cipher unfreeze"
+        )
+    if not found.recovery:
+        text = "nobody could open it if its root were lost: run tigercore cipher add-recovery --recovery-file FILE"
+        yield Finding(Level.WARN, "key ring", text)
+    if any(key.state in (KeyState.STAGED, KeyState.DECRYPT) for key in found.keys):
+        yield Finding(Level.WARN, "key ring", "a rotation was begun and not finished: run tigercore cipher rotate")
+    made = next(key.created_at for key in found.keys if key.version == found.active)
+    if made is not None and SystemClock().now() - made > _OLD:
+        yield Finding(Level.WARN, "key ring", f"its key is from {made:%Y-%m-%d}: run tigercore cipher rotate")
 
 
 async def tokens(tiger: Tigercore, accounts: Sequence[TigerAccount]) -> list[Finding]:

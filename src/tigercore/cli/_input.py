@@ -29,6 +29,11 @@ def read_secret(file: str, option: str) -> Secret:
     return Secret(text)
 
 
+def read_text(file: str, option: str) -> str:
+    """Return what stands in a file, or on stdin if the file is `-`. Errors as `read_secret`."""
+    return _read(file, option)
+
+
 def ask_secret(name: str) -> Secret:
     """Ask for a secret, `tiger_id` or another, on the terminal, without echo.
 

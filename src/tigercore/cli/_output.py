@@ -63,6 +63,20 @@ def progress(total: int, what: str) -> Iterator[Callable[[], None]]:
         yield partial(bar.advance, bar.add_task(what, total=total))
 
 
+@contextmanager
+def gauge(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function to call with what is done and of how many; on a terminal it shows a bar, again for each round."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 # -- tables ------------------------------------------------------------------------------------------------
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import random
 import sys
 from typing import Annotated
 
@@ -14,9 +12,8 @@ from tigercore.cli._common import COMMON, Common
 from tigercore.cli._exit import Exit, UsageError
 from tigercore.cli._input import confirm
 from tigercore.cli._output import show_fields, show_lines
-from tigercore.clock import SystemClock
-from tigercore.errors import PortError
-from tigercore.ports import AccountStore, DriverContext, Schema, SchemaStatus
+from tigercore.ports import AccountStore, Schema, SchemaStatus
+from tigercore.settings import Settings
 
 app = App(name="db", help="Bring the store's schema up to date, or look at it.")
 
@@ -47,7 +44,7 @@ async def rollback(
     """Take the last revision back; data that it alone holds is lost. The first one holds everything."""
     schema = _schema(common)
     found = await schema.status()
-    if not await _may_go(common, found, yes=yes, everything=drop_everything):
+    if not _may_go(found, yes=yes, everything=drop_everything):
         _show(common, found)
         return Exit.FAILED
     _show(common, await schema.rollback())
@@ -62,31 +59,25 @@ async def check(*, common: Common = COMMON) -> int:
     return Exit.FAILED if differences else Exit.DONE
 
 
-async def _may_go(common: Common, found: SchemaStatus, *, yes: bool, everything: bool) -> bool:
+def _may_go(found: SchemaStatus, *, yes: bool, everything: bool) -> bool:
     question = f"take revision {found.current} back and lose the data that it alone holds"
     if found.current is None or found.previous is not None:
         return confirm(question, yes=yes)
-    question = f"take the first revision, {found.current}, back and DROP EVERYTHING: {await _holdings(common)}"
+    question = f"take the first revision, {found.current}, back and DROP EVERYTHING: accounts, keys and tokens"
     if (yes and everything) or (not yes and sys.stdin.isatty()):
         return confirm(question, yes=yes)
     raise UsageError(f"{question}: add --yes --drop-everything if this is meant")
 
 
-async def _holdings(common: Common) -> str:
-    chosen = choose_driver(AccountStore, common.settings().store, "settings.store")
-    context = DriverContext(SystemClock(), random.Random(), logging.getLogger("tigercore"))  # noqa: S311  (for ids)
-    try:
-        async with chosen.open(context) as store:
-            count = len(await store.accounts())
-    except PortError as error:  # what is about to be dropped may be past reading
-        return f"accounts that cannot be counted ({error})"
-    return f"{count} account{'' if count == 1 else 's'} with their keys and tokens"
+def schema_of(settings: Settings) -> Schema:
+    """Return the operator's view of the store that the settings name."""
+    chosen = choose_driver(AccountStore, settings.store, "settings.store")
+    schema: Schema = chosen.driver.schema(chosen.options)
+    return schema
 
 
 def _schema(common: Common) -> Schema:
-    chosen = choose_driver(AccountStore, common.settings().store, "settings.store")
-    schema: Schema = chosen.driver.schema(chosen.options)
-    return schema
+    return schema_of(common.settings())
 
 
 def _show(common: Common, found: SchemaStatus) -> None:

@@ -10,7 +10,7 @@ from tigercore._plugins import Choice, choose
 from tigercore.app import Tigercore
 from tigercore.cli._common import COMMON, Common, opened
 from tigercore.cli._exit import Exit, one_line
-from tigercore.cli._findings import Finding, Level, files, gateways, plugins, tokens
+from tigercore.cli._findings import Finding, Level, files, gateways, key_ring, plugins, tokens
 from tigercore.cli._output import show_rows
 from tigercore.errors import SettingsError, TigerCoreError
 from tigercore.settings import Settings
@@ -43,6 +43,7 @@ async def _examined(common: Common, *, offline: bool) -> list[Finding]:
     try:
         async with opened(settings) as tiger:
             found.append(Finding(Level.OK, "key", "the root key opens the ring of this store"))
+            found += key_ring(tiger.keys.status())
             found += await _accounts(tiger, settings, offline=offline)
     except TigerCoreError as error:
         found.append(Finding(Level.FAIL, "opening", str(error)))

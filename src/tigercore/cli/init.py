@@ -13,13 +13,18 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tigercore._plugins import choose
-from tigercore.cli._common import COMMON, Common, make_private
+from tigercore.cli._common import COMMON, Common, make_private, opened
 from tigercore.cli._exit import UsageError
 from tigercore.cli._output import show_lines
+from tigercore.cli.cipher_roots import recover_with
 from tigercore.ports import SchemaStatus
 from tigercore.settings import DEFAULT_FILE, Settings, load_settings
 
 _STORE = "tigercore.db"
+_RECOVERY = (
+    "say how the accounts are saved if the root key is lost: --recovery-file FILE makes an identity to be kept in "
+    "a safe, --recipient age1… names one that is there already, --no-recovery does without"
+)
 _LOST = "Keep a copy of {} somewhere else: whoever loses the key file loses the accounts."
 
 
@@ -27,13 +32,24 @@ async def init(
     *,
     dir: Annotated[Path, Parameter(help="Where the settings and the store go.")] = Path(),
     key_file: Annotated[Path | None, Parameter(help="The root key; else ~/.config/tigercore/root.key.")] = None,
+    recipient: Annotated[
+        str | None, Parameter(help="A recovery recipient, age1…, whose identity is in a safe.")
+    ] = None,
+    recovery_file: Annotated[Path | None, Parameter(help="Or: make a recovery identity here, for a safe.")] = None,
+    no_recovery: Annotated[
+        bool, Parameter(help="Make none: who loses the root loses the accounts.", negative=())
+    ] = False,
     common: Common = COMMON,
 ) -> None:
-    """Make the settings, the root key and the store, and say what was made.
+    """Make the settings, the root key, the store and its key ring, and say what was made.
+
+    A recovery identity opens the secrets if the root key is lost, which is the commonest disaster of all.
 
     A key file that is there already is used. With ENCRYPTION_MASTER_KEY or DATABASE_URL in the environment, that key
     or that store is used, and the settings name none.
     """
+    if [recipient, recovery_file, no_recovery or None].count(None) != 2:
+        raise UsageError(_RECOVERY)
     directory = dir.expanduser().absolute()
     file = directory / DEFAULT_FILE
     key = _key_file(key_file, directory)
@@ -42,7 +58,16 @@ async def init(
         choice = choose(settings)
         root = choice.cipher.driver.create_root(choice.cipher.options)
         schema = await choice.store.driver.schema(choice.store.options).migrate()
-    _tell(common, file, key, root, settings, schema)
+        recovery = await _recovery(settings, recipient, recovery_file)
+    _tell(common, file, key, [root, recovery], settings, schema)
+
+
+async def _recovery(settings: Settings, recipient: str | None, recovery_file: Path | None) -> str:
+    """Give the store its key ring, and somebody who can open it if the root is lost."""
+    async with opened(settings) as tiger:
+        if recipient is None and recovery_file is None:
+            return "No recovery identity was made; `tigercore cipher add-recovery` makes one."
+        return await recover_with(tiger, recipient, recovery_file)
 
 
 def _key_file(named: Path | None, directory: Path) -> Path | None:
@@ -92,15 +117,24 @@ def _written(file: Path, text: str) -> Iterator[Path]:
         os.unlink(name)
 
 
-def _tell(common: Common, file: Path, key: Path | None, root: str, settings: Settings, schema: SchemaStatus) -> None:
+def _tell(
+    common: Common, file: Path, key: Path | None, roots: list[str], settings: Settings, schema: SchemaStatus
+) -> None:
     here = "" if file.parent == Path.cwd() else f" --config {file}"
     command = f"tigercore account import PATH{here}"
     lost = [] if key is None else [_LOST.format(key)]
     show_lines(
         common,
-        {"settings": file, "key_file": key, "root": root, "store": settings.store.driver, "revision": schema.current},
+        {
+            "settings": file,
+            "key_file": key,
+            "root": roots[0],
+            "recovery": roots[1],
+            "store": settings.store.driver,
+            "revision": schema.current,
+        },
         f"Made the settings {file}.",
-        root,
+        *roots,
         f"Made the {settings.store.driver} store, at revision {schema.current}.",
         *lost,
         f"Next, with the portal's files in PATH: {command}",

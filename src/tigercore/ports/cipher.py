@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from typing import Any
-from uuid import UUID
 
 from tigercore.model import KeyRing, WrappedKey
 from tigercore.ports._driver import Driver
@@ -29,20 +28,44 @@ class Cipher(Driver):
 
     @abstractmethod
     async def unlock(self, ring: KeyRing) -> None:
-        """Unwrap the keys of the ring and use them from now on; called again when the ring has grown.
+        """Unwrap the keys of the ring and use them from now on; called again when the ring has changed.
+
+        A key that is in use, as its check tells, is not unwrapped again: a cipher that is open outlives its root.
 
         STAGED, ACTIVE and DECRYPT keys open messages, `ring.active` seals them; RETIRED and DESTROYED keys are not
-        looked at. If it fails, the keys that were in use stay in use.
+        looked at. One slot that opens is enough for a key. If it fails, the keys that were in use stay in use.
 
-        :raises KeyUnavailable: the root cannot be reached, it is not the one that wrapped this ring, a key is not the
-            one that was made for this ring and version, or the state of `ring.active` is not ACTIVE.
+        :raises KeyUnavailable: the root cannot be reached, it is not one of those that wrapped this ring, a key is
+            not the one that was made for this ring and version, the state of `ring.active` is not ACTIVE, a key that
+            opens messages is below `ring.min_decrypt`, or `ring.mac` does not fit: anything in the ring was changed.
         """
 
     @abstractmethod
-    async def create_key(self, ring_id: UUID, version: int) -> WrappedKey:
-        """Make a new random key for the ring and return it wrapped and active.
+    async def create_key(self, ring: KeyRing) -> WrappedKey:
+        """Make a new random key for the ring, one version above its highest, wrapped here and for `ring.recovery`.
 
-        :raises KeyUnavailable: the root cannot be reached.
+        It is ACTIVE if it is the ring's first, else STAGED.
+
+        :raises KeyUnavailable: the root cannot be reached, or a recovery recipient cannot be used.
+        """
+
+    @abstractmethod
+    async def authenticate(self, ring: KeyRing) -> KeyRing:
+        """Return the ring as it may be put: with `hash_key` and `mac` as they must be one version further.
+
+        It need not be unlocked here. A ring without a hash key is given a new one.
+
+        :raises KeyUnavailable: as `unlock`, but for the `mac`; or `hash_key` does not open with a key of the ring.
+        """
+
+    @abstractmethod
+    async def share(self, ring: KeyRing, other: Cipher) -> KeyRing:
+        """Return the ring with every key that has slots wrapped under the root of `other` as well, ready to be put.
+
+        The slot of `other` stands last in each key, in the place of one that it had before.
+
+        :raises KeyUnavailable: one of the roots cannot be reached, or does not open what it wrapped; or `other` is
+            no cipher that shares this one's keys.
         """
 
     @abstractmethod
@@ -61,10 +84,17 @@ class Cipher(Driver):
         """
 
     @abstractmethod
+    def key_of(self, sealed: bytes) -> int:
+        """Return the version of the key that sealed a message, without opening it.
+
+        :raises DecryptionFailed: these bytes are no message.
+        """
+
+    @abstractmethod
     def mac(self, data: bytes, *, purpose: str) -> bytes:
         """Return a keyed hash, 16 bytes or more, that is the same for the same data, purpose and ring.
 
-        It stays the same while the ring grows.
+        It stays the same for the life of the ring, whichever keys come and go.
 
         :raises KeyUnavailable: no ring was unlocked.
         """

@@ -24,11 +24,15 @@ from tigercore.ports._driver import Driver
 @final
 @attrs.frozen
 class AccountRow:
-    """An account with its sealed credentials; `sealing` counts how often they were sealed."""
+    """An account with its sealed credentials; `sealing` counts how often they were sealed.
+
+    `kek` is the version of the ring's key that sealed them.
+    """
 
     account: TigerAccount
     sealed: bytes
     sealing: int = 1
+    kek: int = 0
 
     @property
     def id(self) -> UUID:
@@ -44,7 +48,10 @@ class AccountRow:
 @final
 @attrs.frozen
 class TokenRow:
-    """The token of an account, sealed, and where it stands. `lease_until` is in the store's own time."""
+    """The token of an account, sealed, and where it stands. `lease_until` is in the store's own time.
+
+    `kek` is the version of the ring's key that sealed it, and means nothing where nothing is sealed.
+    """
 
     id: UUID
     state: TokenState
@@ -56,6 +63,7 @@ class TokenRow:
     owner: str | None = None
     lease_until: datetime | None = None
     failures: int = 0
+    kek: int = 0
     version: int = 0
 
 
@@ -155,6 +163,15 @@ class Schema(ABC):
         :raises StoreUnavailable: the backend cannot be reached.
         """
 
+    @abstractmethod
+    async def purge(self) -> list[str]:
+        """Overwrite what replaced and removed rows left behind, and name in sentences what is out of reach.
+
+        What is stored stays as it is, for programs that have the store open too.
+
+        :raises StoreUnavailable: the backend cannot be reached, or a program is in the way; it is safe to try again.
+        """
+
 
 class AccountStore(Driver):
     """Keep accounts, tokens, keys and the audit log. All methods raise `StoreUnavailable` if the backend is gone, or
@@ -174,11 +191,13 @@ class AccountStore(Driver):
 
         Cancellation is all or nothing as well. After each change an account number is unique, at most one account is
         the default for trading and one for data (so take a default away before giving it), a token row has its
-        account, and there is one key ring. A new store is at revision 0.
+        account, there is one key ring, and nothing sealed is below its `min_decrypt` (a ring without one is at 0).
+        A new store is at revision 0.
 
         :raises StaleVersion: a row is not at the version that a change has read, a new row is there already, or one
             of these rules is broken.
-        :raises ValueError: a key ring has two keys of one version; nothing was written.
+        :raises ValueError: a key ring has two keys of one version, or a key two slots of one provider; nothing was
+            written.
         """
 
     @abstractmethod

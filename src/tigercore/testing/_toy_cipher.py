@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import random
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, final
-from uuid import UUID
 
 import attrs
 
 from tigercore.errors import DecryptionFailed, KeyUnavailable
-from tigercore.model import KeyRing, KeyState, WrappedKey
+from tigercore.model import KeyRing, KeySlot, KeyState, WrappedKey
 from tigercore.ports import Cipher
 
 _MAGIC = b"TOY!"
@@ -29,9 +30,9 @@ class ToyOptions:
 @final
 @attrs.frozen
 class _Unlocked:
-    ring: UUID
-    active: int
+    ring: KeyRing
     keys: Mapping[int, bytes] = attrs.field(repr=False)
+    hasher: bytes = attrs.field(repr=False, default=b"")
 
 
 @final
@@ -39,7 +40,6 @@ class ToyCipher(Cipher):
     """Keep the laws of a cipher with the standard library alone. For tests: it has no entry point."""
 
     Options: ClassVar[type] = ToyOptions
-
     _unlocked: _Unlocked | None = None
 
     @classmethod
@@ -54,31 +54,52 @@ class ToyCipher(Cipher):
     async def unlock(self, ring: KeyRing) -> None:
         """Unwrap the keys of the ring.
 
-        :raises KeyUnavailable: another root wrapped them, or the one that seals is not there or not ACTIVE.
+        :raises KeyUnavailable: other roots wrapped them, the one that seals is not ACTIVE, or the ring was changed.
         """
-        keys = {key.version: self._unwrap(ring.id, key) for key in ring.keys if key.state in _OPENING}
-        if ring.active not in [key.version for key in ring.keys if key.state is KeyState.ACTIVE]:
-            raise KeyUnavailable(f"key {ring.active} of the ring is to seal, but is not active")
-        self._unlocked = _Unlocked(ring.id, ring.active, keys)
+        opened = self._open_ring(ring)
+        if not hmac.compare_digest(ring.mac, _ring_mac(opened.keys[ring.active], ring, ring.version)):
+            raise KeyUnavailable("the ring was changed by somebody who does not have its active key")
+        self._unlocked = opened
 
-    async def create_key(self, ring_id: UUID, version: int) -> WrappedKey:
+    async def create_key(self, ring: KeyRing) -> WrappedKey:
         """Make a key from the test's randomness.
 
-        :raises KeyUnavailable: the root is empty.
+        :raises KeyUnavailable: the root is empty, or there is a recovery recipient: hashes have no public key.
         """
-        key = self.context.rng.randbytes(32)
-        blob = _seal(_root_key(self.options), key, _place(ring_id, version), self.context.rng.randbytes(16))
-        return WrappedKey(version, KeyState.ACTIVE, "toy", blob, _hash(key, b"check"))
+        if ring.recovery:
+            raise KeyUnavailable(f"a toy cipher cannot wrap a key for {ring.recovery[0]}")
+        version = max((key.version for key in ring.keys), default=0) + 1
+        key, state = self.context.rng.randbytes(32), KeyState.STAGED if ring.keys else KeyState.ACTIVE
+        check, slots = _hash(key, b"check"), (self._wrap(ring, version, key),)
+        return WrappedKey(version, state, check, slots, self.context.clock.now())
+
+    async def authenticate(self, ring: KeyRing) -> KeyRing:
+        """Return the ring with its hash key under the active key, and with the MAC of the next version.
+
+        :raises KeyUnavailable: a key of the ring, or its hash key, does not open.
+        """
+        opened = self._open_ring(ring)
+        hasher = opened.hasher or self.context.rng.randbytes(32)
+        ring = attrs.evolve(ring, hash_key=self._seal_with(opened, hasher, b"hash key"))
+        return attrs.evolve(ring, mac=_ring_mac(opened.keys[ring.active], ring, ring.version + 1))
+
+    async def share(self, ring: KeyRing, other: Cipher) -> KeyRing:
+        """Return the ring with its keys wrapped under the root of another toy cipher as well.
+
+        :raises KeyUnavailable: a root is not the right one, or `other` is no toy.
+        """
+        if not isinstance(other, ToyCipher):
+            raise KeyUnavailable(f"a toy cipher does not share its keys with {type(other).__name__}")
+        new = {key.version: other._wrap(ring, key.version, self._unwrap(ring, key)) for key in ring.keys if key.slots}
+        keys = tuple(_with_slot(key, new[key.version]) if key.slots else key for key in ring.keys)
+        return await self.authenticate(attrs.evolve(ring, keys=keys))
 
     def encrypt(self, plaintext: bytes, *, context: bytes) -> bytes:
         """Seal a message.
 
         :raises KeyUnavailable: no ring was unlocked.
         """
-        unlocked = self._require()
-        key = unlocked.keys[unlocked.active]
-        sealed = _seal(key, plaintext, unlocked.ring.bytes + context, self.context.rng.randbytes(16))
-        return _MAGIC + unlocked.active.to_bytes(4) + sealed
+        return self._seal_with(self._require(), plaintext, b"message" + context)
 
     def decrypt(self, sealed: bytes, *, context: bytes) -> bytes:
         """Open a message.
@@ -86,35 +107,79 @@ class ToyCipher(Cipher):
         :raises DecryptionFailed: it was not sealed here, or not for this context.
         :raises KeyUnavailable: its key is not in the ring.
         """
-        unlocked = self._require()
+        return self._open_with(self._require(), sealed, b"message" + context)
+
+    def key_of(self, sealed: bytes) -> int:
+        """Return the version of the key that sealed a message.
+
+        :raises DecryptionFailed: these bytes are no message.
+        """
         if sealed[:4] != _MAGIC or len(sealed) < 56:
             raise DecryptionFailed("this is not a sealed message")
-        version = int.from_bytes(sealed[4:8])
-        if version not in unlocked.keys:
-            raise KeyUnavailable(f"the ring has no key {version}")
-        return _open(unlocked.keys[version], sealed[8:], unlocked.ring.bytes + context)
+        return int.from_bytes(sealed[4:8])
 
     def mac(self, data: bytes, *, purpose: str) -> bytes:
         """Return a keyed hash of 32 bytes.
 
         :raises KeyUnavailable: no ring was unlocked.
         """
-        keys = self._require().keys
-        return _hash(_hash(keys[min(keys)], b"mac" + purpose.encode()), data)
+        return _hash(_hash(self._require().hasher, purpose.encode()), data)
 
     def _require(self) -> _Unlocked:
         if self._unlocked is None:
             raise KeyUnavailable("the cipher is locked: no ring was unlocked")
         return self._unlocked
 
-    def _unwrap(self, ring: UUID, wrapped: WrappedKey) -> bytes:
+    def _open_ring(self, ring: KeyRing) -> _Unlocked:
+        keys = {key.version: key for key in ring.keys if key.state in _OPENING}
+        if ring.active not in keys or keys[ring.active].state is not KeyState.ACTIVE:
+            raise KeyUnavailable(f"key {ring.active} of the ring is to seal, but is not active")
+        if min(keys) < ring.min_decrypt:
+            raise KeyUnavailable(f"key {min(keys)} of the ring is to open messages, but is below {ring.min_decrypt}")
+        opened = _Unlocked(ring, {version: self._unwrap(ring, key) for version, key in keys.items()})
         try:
-            key = _open(_root_key(self.options), wrapped.blob, _place(ring, wrapped.version))
+            hasher = self._open_with(opened, ring.hash_key, b"hash key") if ring.hash_key else b""
         except DecryptionFailed:
-            raise KeyUnavailable(f"key {wrapped.version} of the ring was wrapped elsewhere") from None
-        if not hmac.compare_digest(wrapped.check, _hash(key, b"check")):
-            raise KeyUnavailable(f"key {wrapped.version} of the ring is not the one that was made")
-        return key
+            raise KeyUnavailable("the hash key of the ring was made elsewhere") from None
+        return attrs.evolve(opened, hasher=hasher)
+
+    def _wrap(self, ring: KeyRing, version: int, key: bytes) -> KeySlot:
+        root, place = _root_key(self.options), ring.id.bytes + version.to_bytes(4)
+        return KeySlot(f"toy:{_hash(root, b'name').hex()[:8]}", _seal(root, key, place, self.context.rng))
+
+    def _unwrap(self, ring: KeyRing, wrapped: WrappedKey) -> bytes:
+        known = (
+            self._unlocked.keys.get(wrapped.version) if self._unlocked and self._unlocked.ring.id == ring.id else None
+        )
+        if known is not None and hmac.compare_digest(wrapped.check, _hash(known, b"check")):
+            return known
+        root, place = _root_key(self.options), ring.id.bytes + wrapped.version.to_bytes(4)
+        for slot in wrapped.slots:
+            with suppress(DecryptionFailed):
+                key = _open(root, slot.blob, place)
+                if hmac.compare_digest(wrapped.check, _hash(key, b"check")):
+                    return key
+        raise KeyUnavailable(f"key {wrapped.version} of the ring does not open with this root")
+
+    def _seal_with(self, ring: _Unlocked, text: bytes, context: bytes) -> bytes:
+        key, place = ring.keys[ring.ring.active], ring.ring.id.bytes + context
+        return _MAGIC + ring.ring.active.to_bytes(4) + _seal(key, text, place, self.context.rng)
+
+    def _open_with(self, ring: _Unlocked, sealed: bytes, context: bytes) -> bytes:
+        version = self.key_of(sealed)
+        if version not in ring.keys:
+            raise KeyUnavailable(f"the ring has no key {version} that opens messages")
+        return _open(ring.keys[version], sealed[8:], ring.ring.id.bytes + context)
+
+
+def _with_slot(key: WrappedKey, slot: KeySlot) -> WrappedKey:
+    return attrs.evolve(key, slots=(*(each for each in key.slots if each.provider != slot.provider), slot))
+
+
+def _ring_mac(key: bytes, ring: KeyRing, version: int) -> bytes:
+    times = [each.created_at and each.created_at.timestamp() for each in ring.keys]
+    keys = tuple(attrs.evolve(each, created_at=None) for each in ring.keys)
+    return _hash(key, b"ring" + repr((attrs.evolve(ring, keys=keys, mac=b"", version=version), times)).encode())
 
 
 def _root_key(options: ToyOptions) -> bytes:
@@ -123,21 +188,17 @@ def _root_key(options: ToyOptions) -> bytes:
     return hashlib.sha256(options.root.encode()).digest()
 
 
-def _place(ring: UUID, version: int) -> bytes:
-    return ring.bytes + version.to_bytes(4)
-
-
 def _hash(key: bytes, data: bytes) -> bytes:
     return hmac.digest(key, data, "sha256")
 
 
 def _mask(key: bytes, nonce: bytes, text: bytes) -> bytes:
-    stream = hashlib.shake_256(key + nonce).digest(len(text))
-    return (int.from_bytes(stream) ^ int.from_bytes(text)).to_bytes(len(text))
+    stream = int.from_bytes(hashlib.shake_256(key + nonce).digest(len(text)))
+    return (stream ^ int.from_bytes(text)).to_bytes(len(text))
 
 
-def _seal(key: bytes, text: bytes, context: bytes, nonce: bytes) -> bytes:
-    body = nonce + _mask(key, nonce, text)
+def _seal(key: bytes, text: bytes, context: bytes, rng: random.Random) -> bytes:
+    body = (nonce := rng.randbytes(16)) + _mask(key, nonce, text)
     return body + _hash(key, len(context).to_bytes(4) + context + body)
 
 

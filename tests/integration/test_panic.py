@@ -1,0 +1,69 @@
+"""The emergency stop, rehearsed: other processes sign nothing within five seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Opener
+
+SIGNS = """
+import sys, trio
+from tigercore import SigningFrozen, open_tigercore
+
+async def main():
+    async with open_tigercore(sys.argv[1]) as tiger:
+        account = (await tiger.accounts.list_accounts())[0]
+        while True:
+            try:
+                tiger.accounts.signer(account)
+            except SigningFrozen:
+                return print("frozen", flush=True)
+            print("signed", flush=True)
+            await trio.sleep(0.05)
+
+trio.run(main)
+"""
+MOST = 5.0  # seconds (reliability 1.7)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Return the settings of the installation as a file."""
+    store, key = (json.dumps(str(tmp_path / name)) for name in ("tigercore.db", "root.key"))
+    file = tmp_path / "tigercore.toml"
+    file.write_text(
+        f'[store]\noptions = {{ path = {store} }}\n[cipher]\ndriver = "local"\noptions = {{ key_file = {key} }}\n'
+    )
+    return file
+
+
+async def test_panic_stops_the_signing_of_other_processes_in_time(
+    opener: Opener, portal: list[Path], config: Path
+) -> None:
+    async with opener() as tiger:
+        await tiger.accounts.create_account_from_properties(portal[0])
+    words = [sys.executable, "-c", SIGNS, str(config)]
+    others = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]  # noqa: ASYNC220
+    try:
+        assert ["signed\n"] * 2 == [str(each.stdout and each.stdout.readline()) for each in others]
+        panic = [sys.executable, "-m", "tigercore", "panic", "--yes", "--config", str(config)]
+        with subprocess.Popen(panic, stdout=subprocess.PIPE, text=True, env={**os.environ}) as stopped:  # noqa: ASYNC220
+            assert stopped.stdout is not None
+            assert stopped.stdout.readline().startswith("Frozen:")
+            began = time.monotonic()
+            for each in others:
+                each.wait(MOST)  # noqa: ASYNC222
+            assert time.monotonic() - began < MOST
+            assert "--private-key-file" in stopped.stdout.read()
+        assert ["frozen"] * 2 == [str(each.stdout and each.stdout.read()).split()[-1] for each in others]
+    finally:
+        for each in others:
+            each.kill()
+            each.communicate()

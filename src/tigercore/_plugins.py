@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 
@@ -133,7 +135,14 @@ def _refuse(_: Any, entry: EntryPoint, error: BaseException) -> None:
 
 def entry_points(group: str) -> Iterable[EntryPoint]:
     """Return the entry points of a group as they are installed, without importing any."""
-    return importlib.metadata.entry_points(group=group)
+    found: Iterable[EntryPoint] = _entry_points(tuple(sys.path)).select(group=group)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _entry_points(_: tuple[str, ...]) -> Any:  # of another class in Python 3.11
+    """Read what is installed, once for each state of the import path: every distribution has a file to be opened."""
+    return importlib.metadata.entry_points()
 
 
 def installed() -> list[Installed]:

@@ -84,6 +84,18 @@ def with_recovery(ring: KeyRing) -> KeyRing:
     return attrs.evolve(ring, recovery=(*(each for each in ring.recovery if each != new), new))
 
 
+def without_recovery(ring: KeyRing, recipient: str) -> KeyRing | None:
+    """Return the ring that this recipient opens no more, None if it does not stand in it.
+
+    :raises KeyUnavailable: a key that is in use would be lost.
+    """
+    if recipient not in ring.recovery:
+        return None
+    left = {slot.provider for key in ring.keys for slot in key.slots} - {recipient}
+    recovery = tuple(each for each in ring.recovery if each != recipient)
+    return attrs.evolve(only_with_roots(ring, left), recovery=recovery)
+
+
 def only_with_roots(ring: KeyRing, providers: Collection[str]) -> KeyRing:
     """Return the ring with the slots of these roots alone.
 

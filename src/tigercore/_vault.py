@@ -34,7 +34,11 @@ class Vault:
         _open.add(self)
 
     async def adopt(self, ring: KeyRing) -> None:
-        """Use the keys of this state of the ring from now on. Errors as `Cipher.unlock`."""
+        """Use the keys of this state of the ring from now on. Errors as `Cipher.unlock`.
+
+        A freeze holds even if the ring does not open here: after a panic it may be wrapped under another root alone.
+        """
+        self._frozen = self._frozen or ring.frozen
         await self._cipher.unlock(ring)
         self._frozen = ring.frozen
 
@@ -133,7 +137,7 @@ class Vault:
     async def sweep(self) -> None:
         """Drop what was opened and has had its time, for ever: an idle account's key does not stay in memory."""
         while True:
-            await trio.sleep(KEPT)
+            await trio.sleep(KEPT / 5)
             self._signers.sweep()
             self._tokens.sweep()
 

@@ -176,6 +176,14 @@ class KeyManager:
 
         await self._turn(shared, "keyring.add_recovery")
 
+    async def remove_recovery(self, recipient: str) -> bool:
+        """Let a recovery recipient open the ring no more; return whether there was one. It knows the keys of before.
+
+        :raises KeyUnavailable: a key that is in use would be lost.
+        """
+        removed = _at_once(lambda ring: rotation.without_recovery(ring, recipient))
+        return await self._turn(removed, "keyring.remove_recovery")
+
     # -- emergency ---------------------------------------------------------------------------------------------
 
     async def freeze(self) -> None:

@@ -26,6 +26,7 @@ from tigercore.errors import (
     AccountNotFoundError,
     ClientError,
     PortError,
+    SigningFrozen,
     StoreUnavailable,
     TigerCoreError,
     TokenManagerError,
@@ -138,7 +139,7 @@ class TokenManager:
         try:
             token = await self.token_for(account)
             alive = await self._client.probe(self._accounts.signer(account), token)
-        except (TokenManagerError, ClientError) as error:
+        except (TokenManagerError, ClientError, SigningFrozen) as error:
             return TokenValidation(False, str(error))
         if not alive:
             await self.distrust(account, token)

@@ -152,6 +152,15 @@ def test_a_recipient_alone_is_enough_for_recovery(bare: Desk) -> None:
     assert [str(identity.to_public())] == ring(bare)["recovery"]
 
 
+def test_a_recovery_identity_can_be_removed(bare: Desk) -> None:
+    bare("init", "--recovery-file", "safe.key")
+    (recipient,) = ring(bare)["recovery"]
+    assert "tigercore cipher rotate" in bare("cipher", "remove-recovery", recipient).out
+    assert ([], ["local"]) == (ring(bare)["recovery"], [name[:5] for name in ring(bare)["keys"][0]["roots"]])
+    assert 2 == bare("cipher", "remove-recovery", recipient).code
+    assert 1 == bare("cipher", "rekey-root", "--recovery-file", "safe.key").code
+
+
 def test_a_recipient_that_is_none_is_refused(keeper: Desk) -> None:
     ended = keeper("cipher", "add-recovery", "--recipient", "age1nonsense")
     assert (1, 1) == (ended.code, len(ended.err.splitlines()))
@@ -181,7 +190,7 @@ def test_a_lost_ring_comes_back_from_its_export(keeper: Desk) -> None:
 
 def test_an_export_overwrites_nothing(keeper: Desk) -> None:
     keeper.file("ring.json", "mine")
-    assert 1 == keeper("cipher", "export", "ring.json", "--no-recovery").code
+    assert 2 == keeper("cipher", "export", "ring.json", "--no-recovery").code
     assert "mine" == (keeper.directory / "ring.json").read_text()
 
 
@@ -267,7 +276,7 @@ def test_panic_freezes_marks_and_lists_every_account(keeper: Desk) -> None:
     keeper("account", "import", keeper.portal(OTHER))
     ended = keeper("panic", "--yes")
     assert (0, True) == (ended.code, ring(keeper)["frozen"])
-    assert [2, 2] == [ended.out.count("--private-key-file"), len(keeper("account", "list", "--json").document)]
+    assert [2, 2] == [ended.out.count("--private-key-file FILE"), len(keeper("account", "list", "--json").document)]
     assert {"COMPROMISED"} == {each["status"] for each in keeper("account", "list", "--json").document}
 
 

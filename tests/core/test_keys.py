@@ -356,6 +356,16 @@ async def test_a_change_of_root_is_refused_while_a_row_does_not_open(world: Worl
         pass
 
 
+async def test_a_ring_that_does_not_open_freezes_if_it_says_so(world: World, tiger: Tigercore) -> None:
+    vault = tiger.tokens._vault
+    ring = attrs.evolve(tiger.keys.export(), keys=(), frozen=True)
+    account = await add(tiger)
+    with pytest.raises(KeyUnavailable):
+        await vault.adopt(ring)
+    with pytest.raises(SigningFrozen):
+        tiger.accounts.signer(account)
+
+
 async def test_a_recovery_recipient_that_cannot_be_used_is_refused_at_once(tiger: Tigercore) -> None:
     with pytest.raises(KeyUnavailable, match="cannot wrap a key for"):
         await tiger.keys.add_recovery(toy("another"))
@@ -426,6 +436,18 @@ async def test_a_frozen_installation_signs_nothing_in_any_process(world: World, 
             with pytest.raises(SigningFrozen, match="frozen"):
                 await each.execute(OperationType.QUOTE, account=account)
     assert [] == world.client.calls
+
+
+async def test_a_process_that_cannot_open_the_new_ring_is_frozen_all_the_same(world: World, tiger: Tigercore) -> None:
+    account = await add(tiger)
+    async with reopened(world) as other:
+        await other.keys.freeze()
+        await other.keys.rekey_root(toy("another"))
+    async with with_root(world, "another") as moved:
+        await moved.keys.rotate()
+        await wait_all_tasks_blocked()
+        with pytest.raises(SigningFrozen):
+            tiger.accounts.signer(account)
 
 
 async def test_a_freeze_raises_the_epoch_of_api_keys(tiger: Tigercore) -> None:

@@ -44,8 +44,15 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
+def another_root(config: Path) -> Path:
+    file = config.with_name("new.toml")
+    file.write_text(f"[cipher]\noptions = {{ key_file = {json.dumps(str(config.with_name('new.key')))} }}\n")
+    return file
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["freeze", "with a new root"])
 async def test_panic_stops_the_signing_of_other_processes_in_time(
-    opener: Opener, portal: list[Path], config: Path
+    opener: Opener, portal: list[Path], config: Path, moves: bool
 ) -> None:
     async with opener() as tiger:
         await tiger.accounts.create_account_from_properties(portal[0])
@@ -53,7 +60,8 @@ async def test_panic_stops_the_signing_of_other_processes_in_time(
     others = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]  # noqa: ASYNC220
     try:
         assert ["signed\n"] * 2 == [str(each.stdout and each.stdout.readline()) for each in others]
-        panic = [sys.executable, "-m", "tigercore", "panic", "--yes", "--config", str(config)]
+        new = ["--to", str(another_root(config))] if moves else []
+        panic = [sys.executable, "-m", "tigercore", "panic", "--yes", "--config", str(config), *new]
         with subprocess.Popen(panic, stdout=subprocess.PIPE, text=True, env={**os.environ}) as stopped:  # noqa: ASYNC220
             assert stopped.stdout is not None
             assert stopped.stdout.readline().startswith("Frozen:")

@@ -155,7 +155,7 @@ def test_a_new_key_file_comes_with_the_advice_to_copy_it(tmp_path: Path) -> None
     path = tmp_path / "root.key"
     said = LocalCipher.create_root(LocalOptions(key_file=str(path)))
     assert said.startswith(f"Made the key file {path}, local:")
-    assert said.endswith("keep a copy elsewhere: without it no secret opens.")
+    assert said.endswith("keep a copy elsewhere: it opens every secret.")
 
 
 def test_a_key_file_that_is_there_is_found_and_left(tmp_path: Path) -> None:

@@ -236,6 +236,14 @@ async def test_a_root_that_answers_with_another_size_is_refused(
     assert "does not pass its check" in await _refused(cipher, attrs.evolve(ring, keys=(key,)))
 
 
+async def test_a_ring_that_was_changed_takes_no_effect(cipher: MemoryCipher) -> None:
+    ring = await _grown(cipher, await _ring(cipher))
+    await cipher.unlock(ring)
+    turned = await _turned(cipher, ring, KeyState.DECRYPT, KeyState.ACTIVE)
+    assert "changed by something else" in await _refused(cipher, attrs.evolve(turned, epoch=9))
+    assert 1 == cipher.key_of(cipher.encrypt(b"x", context=b""))
+
+
 async def test_garbage_is_malformed(cipher: MemoryCipher) -> None:
     await cipher.unlock(await _ring(cipher))
     with pytest.raises(Malformed):

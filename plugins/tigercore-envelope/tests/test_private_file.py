@@ -86,7 +86,7 @@ def test_a_link_is_not_followed_when_a_file_is_made(path: Path, target: str) -> 
 
 
 def test_a_directory_that_is_missing_is_told(path: Path) -> None:
-    with pytest.raises(KeyUnavailable, match="make the directory"):
+    with pytest.raises(KeyUnavailable, match="restore your copy"):
         create_private(str(path / "deeper"), _TEXT)
 
 
@@ -151,10 +151,14 @@ def test_a_file_has_its_name_once_it_is_on_the_disk_and_then_the_name_is_too(
 
         monkeypatch.setattr(os, name, note)
 
-    noted("fsync", os.fsync, lambda handle: "sync of " + ("a file", "a directory")[stat.S_ISDIR(os.fstat(handle)[0])])
-    noted("link", os.link, lambda draft, _: f"name for {Path(draft).stat().st_size} bytes")
+    def synced(handle: int) -> str:
+        found = os.fstat(handle)
+        return "sync of a directory" if stat.S_ISDIR(found.st_mode) else f"sync of {found.st_size} bytes"
+
+    noted("fsync", os.fsync, synced)
+    noted("link", os.link, lambda *_: "name")
     create_private(str(path), _TEXT)
-    assert ["sync of a file", f"name for {len(_TEXT)} bytes", "sync of a directory"] == steps
+    assert [f"sync of {len(_TEXT)} bytes", "name", "sync of a directory"] == steps
 
 
 # -- what is read, and what is not -------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tigercore.errors import DecryptionFailed, KeyUnavailable
+from tigercore.errors import KeyUnavailable
 from tigercore.model import KeyRing, KeySlot, KeyState, WrappedKey
 from tigercore_envelope import Kek, UnlockedRing, lp, seal, unseal
 from tigercore_envelope.envelope import key_of
@@ -109,6 +109,10 @@ def test_a_plain_hash_is_no_mac() -> None:
     assert _refuses(attrs.evolve(_RING, mac=hashlib.sha256(lp(*_fields(_RING))).digest()))
 
 
+def test_a_mac_that_is_cut_is_refused() -> None:
+    assert [True] * 32 == [_refuses(attrs.evolve(_RING, mac=_RING.mac[:size])) for size in range(32)]
+
+
 @pytest.mark.parametrize("at", range(9))
 def test_a_mac_of_the_fields_in_another_order_is_refused(at: int) -> None:
     fields = _fields(_RING)
@@ -139,7 +143,7 @@ def _other(value: Any) -> Any:
     if isinstance(value, int):
         return value + 1
     if isinstance(value, bytes):
-        return bytes([value[0] ^ 1]) + value[1:] if value else b"\0"
+        return value + b"\0"
     if isinstance(value, str):
         return value + "?"
     if isinstance(value, UUID):
@@ -208,6 +212,7 @@ def test_the_key_that_seals_must_be_active(state: KeyState) -> None:
 
 
 def test_a_key_below_the_floor_may_not_open() -> None:
+    require_sound(_RING)  # whose first key is at the floor
     with pytest.raises(KeyUnavailable, match="key 1 is to open messages, but is below 2"):
         require_sound(attrs.evolve(_RING, min_decrypt=2))
 
@@ -245,13 +250,6 @@ def test_a_hash_key_from_another_place_does_not_open(place: bytes) -> None:
     elsewhere = seal(_KEKS[2], bytes(32), lp(b"tigercore.ctx.1", _RING.id.bytes) + place)
     with pytest.raises(KeyUnavailable, match="its hash key does not open"):
         UnlockedRing.of(attrs.evolve(_RING, hash_key=elsewhere), _KEKS)
-
-
-def test_a_message_is_not_taken_over_into_another_ring() -> None:
-    sealed = UnlockedRing.of(_RING, _KEKS).seal(b"secret", b"place")
-    other = attrs.evolve(_DRAFT, id=UUID(int=6))
-    with pytest.raises(DecryptionFailed):
-        UnlockedRing.of(other, _KEKS).unseal(sealed, b"place")
 
 
 def test_an_unlocked_ring_shows_no_key() -> None:

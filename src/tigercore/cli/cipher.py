@@ -17,6 +17,7 @@ from tigercore.model import KeyRingStatus, KeyStatus
 app = App(name="cipher", help="Rotate, check, retire and purge keys, change their root, and keep a copy of them.")
 app.command("tigercore.cli.cipher_roots:rekey_root", name="rekey-root", help="Wrap the keys under another root.")
 app.command("tigercore.cli.cipher_roots:add_recovery", name="add-recovery", help="Add a recovery recipient.")
+app.command("tigercore.cli.cipher_roots:remove_recovery", name="remove-recovery", help="Remove a recovery recipient.")
 app.command("tigercore.cli.cipher_roots:export", name="export", help="Write the wrapped key ring to a file.")
 app.command("tigercore.cli.cipher_roots:import_", name="import", help="Restore a lost key ring from a file.")
 
@@ -51,7 +52,9 @@ async def rotate(
             found = await tiger.keys.rotate(keep_old=keep_old, rate=rate, progress=progress)
     rows = next(key.rows for key in found.keys if key.version == found.active)
     kept = "The older keys still open what they sealed: `tigercore cipher retire` ends that."
-    gone = "Older keys are retired. Backups made before still open with them: `tigercore cipher purge` ends that."
+    gone = (
+        "Older keys are retired: nothing opens with them. `tigercore cipher purge` destroys them and what they sealed."
+    )
     sealed = f"Key {found.active} has sealed all {rows} secrets, and each of them opens."
     show_lines(common, found, sealed, kept if keep_old else gone)
 
@@ -87,7 +90,7 @@ async def purge(
 ) -> int:
     """Destroy retired keys, and overwrite what replaced secrets have left in the store."""
     settings = common.settings()
-    if not confirm("destroy the retired keys: backups made before the last rotation will not open any more", yes=yes):
+    if not confirm("destroy the retired keys, and overwrite what they have sealed", yes=yes):
         show_lines(common, {"purged": False}, "Nothing was destroyed.")
         return Exit.FAILED
     async with opened(settings) as tiger:

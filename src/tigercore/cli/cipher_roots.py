@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +30,7 @@ Recovery = Annotated[Path | None, Parameter(help="Open the ring with this recove
 
 async def rekey_root(
     *,
-    to: Annotated[Path | None, Parameter(help="Settings whose [cipher] is the new root.")] = None,
+    to: Annotated[Path | None, Parameter(help="Settings whose [cipher] is the new root; their secrets: NEW_….")] = None,
     recovery_file: Recovery = None,
     keep_old: Annotated[bool, Parameter(help="Let the root of before open the ring too.", negative=())] = False,
     common: Common = COMMON,
@@ -45,11 +43,12 @@ async def rekey_root(
     if to is None and recovery_file is None:
         raise UsageError("name the new root with --to FILE, or the lost one's substitute with --recovery-file FILE")
     settings = common.settings()
-    async with opened(opening(settings, recovery_file)) as tiger, new_root(settings, to) as other:
+    chosen = cipher_of(settings, to)
+    made = made_root(chosen)
+    async with opened(opening(settings, recovery_file)) as tiger, opened_port(Cipher, chosen, "cipher") as other:
         await tiger.keys.rekey_root(other, keep_old=keep_old)
         found = tiger.keys.status()
-    roots = found.keys[-1].roots
-    show_lines(common, found, f"The keys are wrapped by {', '.join(roots)}.", *_next(to))
+    show_lines(common, found, made, f"The keys are wrapped by {', '.join(found.keys[-1].roots)}.", *_next(to))
 
 
 async def add_recovery(
@@ -63,6 +62,17 @@ async def add_recovery(
         told = await recover_with(tiger, recipient, recovery_file)
         found = tiger.keys.status()
     show_lines(common, found, told)
+
+
+async def remove_recovery(
+    recipient: Annotated[str, Parameter(help="The recipient, as `status` shows it.")], *, common: Common = COMMON
+) -> None:
+    """Let a recovery identity open the ring no more. What it has opened before it knows: rotate the keys afterwards."""
+    async with opened(common.settings()) as tiger:
+        if not await tiger.keys.remove_recovery(recipient):
+            raise UsageError("the ring has no such recovery recipient: see tigercore cipher status")
+        found = tiger.keys.status()
+    show_lines(common, found, "It opens the ring no more. It may know the keys: run tigercore cipher rotate now.")
 
 
 async def export(
@@ -127,17 +137,8 @@ def made_root(chosen: DriverSettings) -> str:
     return told
 
 
-@asynccontextmanager
-async def new_root(settings: Settings, to: Path | None) -> AsyncIterator[Cipher]:
-    """Open the cipher of other settings, without the variables that belong to ours; without `to`, our own."""
-    chosen = cipher_of(settings, to)
-    made_root(chosen)
-    async with opened_port(Cipher, chosen, f"{to or 'settings'}.cipher") as other:
-        yield other
-
-
 def cipher_of(settings: Settings, to: Path | None) -> DriverSettings:
-    """Return which cipher other settings choose; without `to`, ours."""
+    """Return which cipher other settings choose, without the variables that belong to ours; without `to`, ours."""
     return settings.cipher if to is None else _settings_of(to).cipher
 
 
@@ -164,6 +165,8 @@ def _absolute(file: Path) -> Path:
 
 
 def _write_new(file: Path, text: str) -> None:
+    if os.path.lexists(file):
+        raise UsageError(f"{file} is there already, and was left as it is: name another file")
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with open(handle, "w", encoding="utf-8") as stream:
         stream.write(text)

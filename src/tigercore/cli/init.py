@@ -26,6 +26,9 @@ _RECOVERY = (
     "a safe, --recipient age1… names one that is there already, --no-recovery does without"
 )
 _LOST = "Keep a copy of {} somewhere else: whoever loses the key file loses the accounts."
+_LOST_BUT = (
+    "Keep a copy of {} somewhere else, and move the recovery identity to a safe: one of them opens the accounts."
+)
 
 
 async def init(
@@ -59,7 +62,8 @@ async def init(
         root = choice.cipher.driver.create_root(choice.cipher.options)
         schema = await choice.store.driver.schema(choice.store.options).migrate()
         recovery = await _recovery(settings, recipient, recovery_file)
-    _tell(common, file, key, [root, recovery], settings, schema)
+    lost = [] if key is None else [(_LOST if no_recovery else _LOST_BUT).format(key)]
+    _tell(common, file, key, [root, recovery], lost, settings, schema)
 
 
 async def _recovery(settings: Settings, recipient: str | None, recovery_file: Path | None) -> str:
@@ -118,11 +122,16 @@ def _written(file: Path, text: str) -> Iterator[Path]:
 
 
 def _tell(
-    common: Common, file: Path, key: Path | None, roots: list[str], settings: Settings, schema: SchemaStatus
+    common: Common,
+    file: Path,
+    key: Path | None,
+    roots: list[str],
+    lost: list[str],
+    settings: Settings,
+    schema: SchemaStatus,
 ) -> None:
     here = "" if file.parent == Path.cwd() else f" --config {file}"
     command = f"tigercore account import PATH{here}"
-    lost = [] if key is None else [_LOST.format(key)]
     show_lines(
         common,
         {

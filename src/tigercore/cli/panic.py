@@ -10,18 +10,19 @@ from typing import Annotated
 import attrs
 from cyclopts import Parameter
 
-from tigercore.cli._common import COMMON, Common, opened
+from tigercore.cli._common import COMMON, Common, opened, opened_port
 from tigercore.cli._exit import Exit, one_line
 from tigercore.cli._input import confirm
 from tigercore.cli._output import gauge, show_lines
-from tigercore.cli.cipher_roots import Recovery, cipher_of, new_root, opening
+from tigercore.cli.cipher_roots import Recovery, cipher_of, made_root, opening
 from tigercore.model import TigerAccount
+from tigercore.ports import Cipher
 from tigercore.settings import Settings
 
 _QUESTION = "stop all signing on every machine, kill all API keys, and mark every account's key as compromised"
 _TODO = (
     "in the developer portal make a new key pair, and a token if it has one, and set the IP whitelist; then "
-    "tigercore account update {number} --private-key-file FILE, and --status ACTIVE once tigercore doctor is content"
+    "tigercore account update {number} --private-key-file FILE"
 )
 
 
@@ -49,12 +50,15 @@ async def panic(
         accounts = await tiger.accounts.list_accounts()
         _say(common, f"Marked the keys of {len(accounts)} accounts as compromised.")
         if to is not None:
-            async with new_root(settings, to) as other:
+            chosen = cipher_of(settings, to)
+            _say(common, made_root(chosen))
+            async with opened_port(Cipher, chosen, f"{to}.cipher") as other:
                 await tiger.keys.rekey_root(other)
     if to is not None:  # under the new root alone: what a new key is wrapped with must not be what was stolen
-        await _rotate(attrs.evolve(settings, cipher=cipher_of(settings, to)))
+        await _rotate(attrs.evolve(settings, cipher=chosen))
         _say(common, "The key ring has a new root and a new key, and everything is sealed with it.")
-    show_lines(common, {"frozen": True, "accounts": accounts, "rerooted": to is not None}, *_list(accounts, to))
+    todo = list(_list(accounts, to))
+    show_lines(common, {"frozen": True, "accounts": accounts, "rerooted": to is not None, "todo": todo}, *todo)
     return Exit.DONE
 
 
@@ -71,7 +75,9 @@ def _list(accounts: list[TigerAccount], to: Path | None) -> Iterator[str]:
         yield "Then give the key ring a new root: tigercore cipher rekey-root --to FILE, and tigercore cipher rotate"
     else:
         yield f"From now on open this store with the [cipher] of {to}; the old root opens nothing any more."
-    yield "When all is in order again: tigercore cipher unfreeze"
+    yield "Restart every program that uses this store."
+    yield "When the accounts have new keys: tigercore cipher unfreeze, then tigercore doctor"
+    yield "Then for each account that doctor is content with: tigercore account update NUMBER --status ACTIVE"
 
 
 def _say(common: Common, line: str) -> None:

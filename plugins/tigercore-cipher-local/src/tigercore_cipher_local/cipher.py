@@ -104,7 +104,7 @@ def _made(path: str) -> str:
         keyfile.create(path)
     name = LocalRoot(keyfile.read(path)).identity()
     if made:
-        return f"Made the key file {path}, {name}; keep a copy elsewhere: without it no secret opens."
+        return f"Made the key file {path}, {name}; keep a copy elsewhere: it opens every secret."
     return f"Found the key file {path}, {name}, and left it as it is."
 
 

@@ -151,7 +151,7 @@ class EnvelopeCipher(Cipher):
     async def _unwrap(self, ring_id: UUID, key: WrappedKey) -> Kek:
         """Try this root's own slots first, then the others: a root may go by another name today."""
         refusals: list[KeyUnavailable] = []
-        for slot in sorted(key.slots, key=lambda slot: slot.provider != self._root.identity()):
+        for slot in sorted(key.slots, key=self._strangeness):
             try:
                 opened = await self._patiently(partial(self._root.unwrap, slot.blob, _place(ring_id, key)))
             except RootUnreachable as error:
@@ -163,6 +163,11 @@ class EnvelopeCipher(Cipher):
                 return Kek(key.version, opened)
             refusals.append(KeyUnavailable("it does not pass its check"))
         raise KeyUnavailable(self._refusal(key, refusals)) from next(iter(refusals), None)
+
+    def _strangeness(self, slot: KeySlot) -> tuple[bool, bool]:
+        """Order slots: those of this very root, then those of its kind, then the others."""
+        mine = self._root.identity()
+        return slot.provider != mine, slot.provider.partition(":")[0] != mine.partition(":")[0]
 
     async def _shared(self, ring_id: UUID, key: WrappedKey, other: EnvelopeCipher) -> WrappedKey:
         slot = await other._slot(other._root, ring_id, await self._kek(ring_id, key))

@@ -13,7 +13,8 @@ from tigercore.errors import KeyUnavailable
 
 _MODE = 0o600
 _ADVICE = {
-    errno.ENOENT: "no such file or directory: make the directory, then the key file with `tigercore init`",
+    errno.ENOENT: "no such file or directory: restore your copy of the key file; `tigercore init` makes a new one, "
+    "once its directory is there",
     errno.EPERM: "the file system does not allow it: name a place that has hard links and modes",
     errno.EEXIST: "the file is there already, and was left as it is",
     errno.ELOOP: "a symbolic link: name the key file itself",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import UUID
 
@@ -29,30 +30,51 @@ async def found_ring(store: AccountStore, cipher: Cipher, rng: random.Random) ->
         await store.apply([Put(await cipher.authenticate(ring))])
 
 
-async def import_ring(store: AccountStore, cipher: Cipher, ring: KeyRing, entry: AuditEntry) -> None:
+async def import_ring(
+    store: AccountStore, cipher: Cipher, ring: KeyRing, entry: AuditEntry, *, force: bool = False
+) -> None:
     """Put an exported ring into a store whose own is lost or damaged, with an audit line.
 
+    A freeze of the store's own ring stays. `force` says that a ring which does not open here is damaged.
+
     :raises KeyUnavailable: the exported ring does not open, is not the one of this store, lacks a key that has sealed
-        something here, or the store's own ring is sound.
+        something here; or the store's own ring is sound, or is perhaps another root's.
     """
     there = await store.key_ring()
-    rows: list[AccountRow | TokenRow] = [*await store.accounts(), *await store.token_rows()]
-    if there is not None and await _is_sound(cipher, there):
-        raise KeyUnavailable("the ring of this store opens: there is nothing to restore")
+    if there is not None:
+        await _require_damaged(cipher, there, force=force)
     await cipher.unlock(ring)
+    await _require_enough(store, there, ring)
+    if there is not None:
+        ring = attrs.evolve(ring, frozen=ring.frozen or there.frozen, epoch=max(ring.epoch, there.epoch))
+    first = 0 if there is None else there.version
+    for version in range(first, max(first, ring.version) + 1):  # programs that are open believe no lower version
+        ready = await cipher.authenticate(attrs.evolve(ring, version=version))
+        await store.apply([Put(ready), *([Record(entry)] if version == first else [])])
+
+
+async def _require_damaged(cipher: Cipher, there: KeyRing, *, force: bool) -> None:
+    if await _passes(cipher.unlock, there):
+        raise KeyUnavailable("the ring of this store opens: there is nothing to restore")
+    if not force and not await _passes(cipher.authenticate, there):
+        raise KeyUnavailable(
+            "the ring of this store does not open here, but it may with another root, or later: give that one, or add "
+            "--force if it is damaged"
+        )
+
+
+async def _passes(ask: Callable[[KeyRing], Awaitable[object]], ring: KeyRing) -> bool:
+    try:
+        await ask(ring)
+    except KeyUnavailable:
+        return False
+    return True
+
+
+async def _require_enough(store: AccountStore, there: KeyRing | None, ring: KeyRing) -> None:
+    rows: list[AccountRow | TokenRow] = [*await store.accounts(), *await store.token_rows()]
     opening = {key.version for key in ring.keys if rotation.opens(key)}
     lacking = sorted({row.kek for row in rows if row.sealed is not None} - opening)
     if lacking or (there is not None and there.id != ring.id):
         what = f"lacks key {lacking[0]}, which has sealed secrets here" if lacking else "is another store's"
         raise KeyUnavailable(f"the ring in this file {what}: give a newer export of this store's ring")
-    version = 0 if there is None else there.version
-    ready = await cipher.authenticate(attrs.evolve(ring, version=version))
-    await store.apply([Put(ready), Record(entry)])
-
-
-async def _is_sound(cipher: Cipher, ring: KeyRing) -> bool:
-    try:
-        await cipher.unlock(ring)
-    except KeyUnavailable:
-        return False
-    return True

@@ -38,13 +38,24 @@ class HeldRing:
     async def turn_to(self, ring: KeyRing | None) -> None:
         """Unlock a state of the ring if it is newer, and use it. Errors as `Cipher.unlock`; then all is as before.
 
-        :raises KeyUnavailable: it is another ring altogether.
+        :raises KeyUnavailable: it is another ring altogether, or an older state of it.
         """
         async with self._turning:
             held = self._ring
-            if ring is None or (held is not None and held.version >= ring.version):
+            if ring is None or (held is not None and held == ring):
                 return
-            if held is not None and held.id != ring.id:
-                raise KeyUnavailable("another key ring stands in the store than the one that was opened: start again")
+            if held is not None:
+                _require_successor(held, ring)
             await self._unlock(ring)
             self._ring = ring
+
+
+def _require_successor(held: KeyRing, ring: KeyRing) -> None:
+    """Pass if a ring may follow the one that is held: nothing that only grows has shrunk."""
+    if held.id != ring.id:
+        raise KeyUnavailable("another key ring stands in the store than the one that was opened: start again")
+    for name in ("version", "active", "min_decrypt", "epoch"):
+        if getattr(ring, name) < getattr(held, name):
+            raise KeyUnavailable(
+                f"the key ring in the store went back, its {name} is lower: was it restored? Start again"
+            )

@@ -21,6 +21,7 @@ from tigercore.audit import AuditLog
 from tigercore.clock import Clock
 from tigercore.errors import (
     ClientError,
+    KeyUnavailable,
     NotProcessed,
     OutcomeUnknown,
     RateLimited,
@@ -199,15 +200,15 @@ class Refresher:
             family = self._snapshot.token_family(account)
             renewed = [self._renewed(r, fresh, family) for r in family if not self._has_newer(r, fresh)]
             try:
-                await self._end(renewed, attempt, TokenRefreshStatus.SUCCEEDED, "")
-            except StaleVersion:
-                await self._reload(account)
-            except StoreUnavailable:
+                try:
+                    await self._end(renewed, attempt, TokenRefreshStatus.SUCCEEDED, "")
+                    return
+                except StaleVersion:
+                    await self._reload(account)
+            except (StoreUnavailable, KeyUnavailable):
                 self._snapshot.hold(renewed)
                 await trio.sleep(wait)
                 wait *= 2
-            else:
-                return
 
     def _has_newer(self, row: TokenRow, fresh: Token) -> bool:
         held = self._vault.open_token(row)

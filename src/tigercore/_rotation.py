@@ -21,13 +21,27 @@ def opens(key: WrappedKey) -> bool:
     return key.state in _OPENING
 
 
+def has_staged(ring: KeyRing) -> bool:
+    """Say whether a key waits to be activated."""
+    return any(key.state is KeyState.STAGED for key in ring.keys)
+
+
 def is_rotating(ring: KeyRing) -> bool:
     """Say whether a rotation was begun and not finished."""
     return any(key.state in (KeyState.STAGED, KeyState.DECRYPT) for key in ring.keys)
 
 
 def staged(ring: KeyRing, key: WrappedKey) -> KeyRing:
-    """Return the ring with a key that opens messages, and does not seal yet."""
+    """Return the ring with a key that opens messages, and does not seal yet.
+
+    :raises KeyUnavailable: its root is not one of those of the active key: the root was changed meanwhile.
+    """
+    roots = {slot.provider for slot in key.slots} - {*ring.recovery}
+    if roots.isdisjoint(slot.provider for each in ring.keys if each.version == ring.active for slot in each.slots):
+        raise KeyUnavailable(
+            f"{', '.join(sorted(roots))} is not the root of this ring any more: start again with the settings of the "
+            "new root, or run tigercore cipher rekey-root"
+        )
     return attrs.evolve(ring, keys=(*ring.keys, key))
 
 

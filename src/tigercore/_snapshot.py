@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from types import MappingProxyType
 from typing import final
@@ -138,8 +139,9 @@ class Snapshot:
             self._revision += 1
             self._own.discard(self._revision)
         self._adopt(changes)
-        if any(isinstance(change, Put) and isinstance(change.row, KeyRing) for change in changes):
-            await self._follow_ring()
+        for change in changes:
+            if isinstance(change, Put) and isinstance(change.row, KeyRing):
+                await self._turn_to(attrs.evolve(change.row, version=change.row.version + 1))
 
     async def load(self) -> None:
         """Read everything from the store. What this process writes meanwhile is newer than what is read.
@@ -147,50 +149,68 @@ class Snapshot:
         :raises KeyUnavailable: the key ring has changed, and does not open.
         """
         async with self._loading:  # one at a time: the one that reads last is the one that is believed
-            touched = self._touched = set()
-            try:
-                revision = await self._store.wait_for_change(-1)
-                ring, rows, tokens = await self._read()
-                await self._held.turn_to(ring)
-            finally:
-                self._touched = None
-            self._revision = max(self._revision, revision)
-            for gone in self._rows.keys() - {row.id for row in rows} - touched:
-                self._drop(gone)
-            removed = touched - self._rows.keys()
-            self._merge(
-                (row for row in rows if row.id not in removed), (row for row in tokens if row.id not in removed)
-            )
+            await self._load()
 
     async def reload(self, account_ids: Collection[UUID]) -> None:
         """Read some accounts again, after a write met a newer version of one. Errors as `load`."""
-        rows, tokens = await self._store.accounts(account_ids), await self._store.token_rows(account_ids)
-        sealed = [*(row.kek for row in rows), *(row.kek for row in tokens if row.sealed is not None)]
-        if not all(map(self._held.opens, sealed)):
-            await self.load()  # the ring has changed as well
-            return
-        rows, tokens = _whole(rows, tokens)
-        for gone in set(account_ids) - {row.id for row in rows}:
+        async with self._loading:
+            with self._touching() as touched:
+                rows, tokens = await self.stored(account_ids)
+            sealed = [*(row.kek for row in rows), *(row.kek for row in tokens if row.sealed is not None)]
+            if all(map(self._held.opens, sealed)):
+                self._take(set(account_ids), touched, rows, tokens)
+            else:  # the ring has changed as well
+                await self._load()
+
+    async def stored(self, ids: Collection[UUID] | None = None) -> tuple[list[AccountRow], list[TokenRow]]:
+        """Return accounts as they stand in the store now, each with its token row."""
+        rows, tokens = await self._store.accounts(ids), await self._store.token_rows(ids)
+        found = {row.id: row for row in tokens}
+        return rows, [found.get(row.id) or _without_token(row.account) for row in rows]
+
+    async def _load(self) -> None:
+        with self._touching() as touched:
+            revision = await self._store.wait_for_change(-1)
+            ring, rows, tokens = await self._read()
+            await self._held.turn_to(ring)
+        self._revision = max(self._revision, revision)
+        self._take(set(self._rows), touched, rows, tokens)
+
+    @contextmanager
+    def _touching(self) -> Iterator[set[UUID]]:
+        """Note which accounts are written here while others are read."""
+        touched = self._touched = set[UUID]()
+        try:
+            yield touched
+        finally:
+            self._touched = None
+
+    def _take(self, asked: set[UUID], touched: set[UUID], rows: list[AccountRow], tokens: list[TokenRow]) -> None:
+        """Believe what was read, but of what was written here meanwhile."""
+        for gone in asked - {row.id for row in rows} - touched:
             self._drop(gone)
-        self._merge(rows, tokens)
+        removed = touched - self._rows.keys()
+        self._merge((row for row in rows if row.id not in removed), (row for row in tokens if row.id not in removed))
 
     async def _read(self) -> tuple[KeyRing | None, list[AccountRow], list[TokenRow]]:
         """Read all rows and the ring that opens them: the ring as it stood both before and after the rows."""
         ring = await self._store.key_ring()
         while True:
-            rows, tokens = await self._store.accounts(), await self._store.token_rows()
+            rows, tokens = await self.stored()
             before, ring = ring, await self._store.key_ring()
             if ring == before:
-                return ring, *_whole(rows, tokens)
+                return ring, rows, tokens
 
-    async def _follow_ring(self) -> None:
+    async def _turn_to(self, ring: KeyRing) -> None:
         """Use the ring that was just written, and read everything if others have sealed anew what we hold as it was."""
         try:
-            ring = await self._store.key_ring()
-            if ring is None or self._holds_below(ring.min_decrypt):
+            if self._holds_below(ring.min_decrypt):
                 await self.load()
             else:
-                await self._held.turn_to(ring)
+                async with self._loading:
+                    if self.ring.version < ring.version:  # else a load was faster, and knows even more
+                        await self._held.turn_to(ring)
+                self._announce()
         except BaseException:
             self._revision = -1  # so that `follow` reads everything
             raise
@@ -275,7 +295,6 @@ class Snapshot:
         self._change = trio.Event()
 
 
-def _whole(rows: list[AccountRow], tokens: list[TokenRow]) -> tuple[list[AccountRow], list[TokenRow]]:
-    """Return the accounts of which both rows were found: others came or went between the two reads."""
-    both = {row.id for row in rows} & {row.id for row in tokens}
-    return [row for row in rows if row.id in both], [row for row in tokens if row.id in both]
+def _without_token(account: TigerAccount) -> TokenRow:
+    """Return the token row that an account lacks: it was taken out of the store, or has just been deleted there."""
+    return TokenRow(account.id, TokenState.NEEDS_REAUTH if account.needs_token else TokenState.NOT_REQUIRED)

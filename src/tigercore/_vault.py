@@ -42,6 +42,11 @@ class Vault:
         await self._cipher.unlock(ring)
         self._frozen = ring.frozen
 
+    @property
+    def is_frozen(self) -> bool:
+        """Say whether nothing is signed."""
+        return self._frozen
+
     def seal(self, account: TigerAccount, credentials: Credentials, sealing: int) -> AccountRow:
         """Return the account's row with its credentials sealed into it for the `sealing`-th time."""
         names = {"tiger_id": credentials.tiger_id, "private_key": credentials.private_key}
@@ -97,17 +102,24 @@ class Vault:
             self._tokens.put(row.id, cached)
         return cached[1]
 
-    def reseal(self, row: AccountRow) -> AccountRow:
-        """Return a row sealed once more, with the key that is active now. Errors as `open`."""
-        sealing, account = row.sealing + 1, row.account
-        sealed = self._again(row.sealed, _account_context(account, row.sealing), _account_context(account, sealing))
-        return attrs.evolve(row, sealed=sealed, sealing=sealing, kek=self._cipher.key_of(sealed))
+    def reseal(self, row: AccountRow, account: TigerAccount | None = None) -> AccountRow:
+        """Return a row sealed once more, with the key that is active now, as this state of its account.
+
+        Errors as `open`.
+        """
+        sealing, account = row.sealing + 1, account or row.account
+        sealed = self._again(row.sealed, _account_context(row.account, row.sealing), _account_context(account, sealing))
+        return AccountRow(account, sealed, sealing, self._cipher.key_of(sealed))
 
     def reseal_token(self, row: TokenRow) -> TokenRow:
         """Return a row that holds a token sealed once more, with the key that is active now. Errors as `open`."""
         sealing = row.sealing + 1
         sealed = self._again(row.sealed or b"", _token_context(row.id, row.sealing), _token_context(row.id, sealing))
         return attrs.evolve(row, sealed=sealed, sealing=sealing, kek=self._cipher.key_of(sealed))
+
+    def key_of(self, row: AccountRow | TokenRow) -> int:
+        """Return the key that sealed what is in a row, by the sealed bytes themselves. Errors as `Cipher.key_of`."""
+        return self._cipher.key_of(row.sealed or b"")
 
     def verify(self, row: AccountRow | TokenRow) -> None:
         """Pass if what is sealed in a row opens, with the key that the row names. Errors as `open`."""
@@ -183,16 +195,21 @@ def is_bound_alike(one: TigerAccount, other: TigerAccount) -> bool:
 def _account_context(account: TigerAccount, sealing: int) -> bytes:
     """Bind credentials to their row and to every column that would redirect them if it were flipped in the database."""
     columns = [column.encode() for column in _bound_columns(account)]
-    return _bind(b"tc_account", account.id.bytes, b"credentials", sealing.to_bytes(8, "big"), *columns)
+    return _bind(b"tc_account", account.id.bytes, b"credentials", _number(sealing), *columns)
 
 
 def _bound_columns(account: TigerAccount) -> tuple[str, ...]:
     optional = tuple("" if value is None else f"={value}" for value in (account.license, account.server_url))
-    return (account.account_number, account.account_type, account.environment, account.developer, *optional)
+    mark = ("COMPROMISED",) if account.status is AccountStatus.COMPROMISED else ()  # no flip of the column ends it
+    return (account.account_number, account.account_type, account.environment, account.developer, *optional, *mark)
 
 
 def _token_context(account_id: UUID, sealing: int) -> bytes:
-    return _bind(b"tc_token", account_id.bytes, b"token", sealing.to_bytes(8, "big"))
+    return _bind(b"tc_token", account_id.bytes, b"token", _number(sealing))
+
+
+def _number(sealing: int) -> bytes:
+    return (sealing % 2**64).to_bytes(8, "big")  # a number below 0 is somebody's who can write to the store
 
 
 def _bind(*parts: bytes) -> bytes:

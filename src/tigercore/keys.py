@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import final
 from uuid import UUID
 
 import attrs
-import trio
 
 from tigercore import _refresh as refresh
 from tigercore import _rotation as rotation
 from tigercore._snapshot import Snapshot
-from tigercore._sweep import PAGE, Progress, Sweep, silent
+from tigercore._sweep import Progress, Sweep, silent
 from tigercore._vault import Vault
+from tigercore._verification import verify
 from tigercore.audit import AuditLog
 from tigercore.errors import DecryptionFailed, KeyUnavailable, StaleVersion
 from tigercore.model import (
@@ -56,43 +57,21 @@ class KeyManager:
         return KeyRingStatus(ring.id, ring.active, ring.min_decrypt, ring.frozen, ring.epoch, ring.recovery, keys)
 
     async def verify(self, progress: Progress = silent) -> Verification:
-        """Read every row from the store and open what is sealed in it; name those that do not open.
+        """Read every secret from the store and open it; name those that do not open.
 
         :raises StoreUnavailable: the store cannot be reached.
         """
-        await self._snapshot.load()
-        accounts, faults, rows = list(self._snapshot.rows), list[str](), 0
-        for at, account_id in enumerate(accounts):
-            if at % PAGE == 0:
-                await trio.lowlevel.checkpoint()
-                progress(at, len(accounts))
-            for row in self._rows_of(account_id):
-                rows += 1
-                faults.extend(self._faults(row))
-        progress(len(accounts), len(accounts))
-        return Verification(rows, tuple(faults))
-
-    def _rows_of(self, account_id: UUID) -> list[AccountRow | TokenRow]:
-        """Return what is in memory of an account now, which fits the ring in use now; others write meanwhile."""
-        if account_id not in self._snapshot.rows:
-            return []
-        return [self._snapshot.row(account_id), self._snapshot.token(account_id)]
-
-    def _faults(self, row: AccountRow | TokenRow) -> Iterator[str]:
-        try:
-            self._vault.verify(row)
-        except (DecryptionFailed, KeyUnavailable) as error:
-            yield f"{type(row).__name__} {row.id}: {error}"
+        return await verify(self._snapshot, self._vault, progress)
 
     async def require_good(self) -> Verification:
-        """Pass if every row opens. Errors as `verify`.
+        """Pass if every secret opens. Errors as `verify`.
 
         :raises DecryptionFailed: some do not.
         """
         found = await self.verify()
         if found.faults:
             raise DecryptionFailed(
-                f"{len(found.faults)} of {found.rows} rows do not open, among them {found.faults[0]}; restore them "
+                f"{len(found.faults)} of {found.rows} secrets do not open, among them {found.faults[0]}; restore them "
                 "from a backup, or delete these accounts; `tigercore cipher verify` names all"
             )
         return found
@@ -100,19 +79,28 @@ class KeyManager:
     # -- rotate ------------------------------------------------------------------------------------------------
 
     async def rotate(
-        self, *, keep_old: bool = False, rate: float | None = None, progress: Progress = silent
+        self,
+        *,
+        keep_old: bool = False,
+        fresh: bool = False,
+        rate: float | None = None,
+        progress: Progress = silent,
     ) -> KeyRingStatus:
         """Make a new key, seal everything again with it, check that all of it opens, and retire the older keys.
 
         It is safe beside programs that read and write, beside another rotation, and to run again after a crash: a
-        rotation that was begun is finished first. `rate` is in accounts per second; with `keep_old` nothing is retired.
+        rotation that was begun is finished, and with `fresh` followed by one that begins now. `rate` is in accounts per
+        second; with `keep_old` nothing is retired.
 
         :raises DecryptionFailed: rows do not open; everything else is sealed with the new key, and nothing is retired.
         :raises KeyUnavailable: the root cannot be reached, or other processes go on sealing with an older key.
         :raises AccountManagerError: others write one account all the time.
         :raises StoreUnavailable: the store cannot be reached.
         """
-        await self._turn(self._staged, "keyring.stage")
+        if fresh and rotation.is_rotating(self._snapshot.ring):
+            await self.rotate(rate=rate, progress=progress)
+        begun = rotation.has_staged if keep_old else rotation.is_rotating
+        await self._turn(partial(self._staged, begun), "keyring.stage")
         await self._turn(_at_once(rotation.activated), "keyring.activate")
         for _ in range(_ROUNDS):
             await self.rewrap(rate=rate, progress=progress)
@@ -153,9 +141,11 @@ class KeyManager:
 
         Programs that are open go on; who opens anew needs the new root.
 
-        :raises KeyUnavailable: a root does not do its part, or rows do not open with this ring; nothing was written.
+        :raises KeyUnavailable: a root does not do its part, or no secret opens with this ring; nothing was written.
         """
-        await self.require_good()
+        found = await self.verify()
+        if found.rows and len(found.faults) == found.rows:  # a ring that was planted opens nothing
+            raise KeyUnavailable("no secret of this store opens with its key ring: restore the ring from a backup")
 
         async def shared(ring: KeyRing) -> KeyRing:
             ring = await self._cipher.share(ring, other)
@@ -196,7 +186,11 @@ class KeyManager:
 
     async def condemn(self, progress: Progress = silent) -> None:
         """Mark the key of every account as compromised: it signs nothing until it has another. Errors as `rewrap`."""
-        await self._sweep.run(self._condemned, "account.condemn", progress=progress)
+        for _ in range(_ROUNDS):  # accounts may be made meanwhile
+            await self._sweep.run(self._condemned, "account.condemn", progress=progress)
+            await self._snapshot.load()
+            if all(row.account.status is AccountStatus.COMPROMISED for row in self._snapshot.rows.values()):
+                return
 
     def export(self) -> KeyRing:
         """Return the ring as it stands. It holds nothing that opens without one of its roots."""
@@ -223,31 +217,37 @@ class KeyManager:
                 return True
         raise AssertionError("the loop ends by return or raise")
 
-    async def _staged(self, ring: KeyRing) -> KeyRing | None:
-        return None if rotation.is_rotating(ring) else rotation.staged(ring, await self._cipher.create_key(ring))
+    async def _staged(self, begun: Callable[[KeyRing], bool], ring: KeyRing) -> KeyRing | None:
+        return None if begun(ring) else rotation.staged(ring, await self._cipher.create_key(ring))
 
     def _rewrapped(self, account_id: UUID) -> list[Put]:
-        active, row, token_row = (
-            self._snapshot.ring.active,
-            self._snapshot.row(account_id),
-            self._snapshot.token(account_id),
-        )
+        row, token_row = self._snapshot.row(account_id), self._snapshot.token(account_id)
         try:
-            changes: list[Put] = [Put(self._vault.reseal(row))] if row.kek < active else []
-            if token_row.sealed is not None and token_row.kek < active:
+            changes = [Put(self._vault.reseal(row))] if self._is_old(row) else []
+            if token_row.sealed is not None and self._is_old(token_row):
                 changes.append(Put(self._vault.reseal_token(token_row)))
         except (DecryptionFailed, KeyUnavailable):  # `verify` names it, and nothing is retired
             return []
         return changes
 
+    def _is_old(self, row: AccountRow | TokenRow) -> bool:
+        """Say whether another key than the active one has sealed a row, or the row says so."""
+        return {row.kek, self._vault.key_of(row)} != {self._snapshot.ring.active}
+
     def _condemned(self, account_id: UUID) -> list[Put]:
         row, token_row = self._snapshot.row(account_id), self._snapshot.token(account_id)
-        changes: list[Put] = []
-        if row.account.status is not AccountStatus.COMPROMISED:
-            changes.append(Put(attrs.evolve(row, account=attrs.evolve(row.account, status=AccountStatus.COMPROMISED))))
+        changes = [] if row.account.status is AccountStatus.COMPROMISED else [Put(self._marked(row))]
         if token_row.state not in (TokenState.NOT_REQUIRED, TokenState.DISABLED):
-            changes.append(Put(refresh.settled(token_row, TokenState.DISABLED, None)))
+            kek = max(token_row.kek, self._snapshot.ring.min_decrypt)
+            changes.append(Put(attrs.evolve(refresh.settled(token_row, TokenState.DISABLED, None), kek=kek)))
         return changes
+
+    def _marked(self, row: AccountRow) -> AccountRow:
+        marked = attrs.evolve(row.account, status=AccountStatus.COMPROMISED)
+        try:
+            return self._vault.reseal(row, marked)
+        except (DecryptionFailed, KeyUnavailable):  # it signs nothing as it is; it is marked, and stays as unreadable
+            return attrs.evolve(row, account=marked, kek=max(row.kek, self._snapshot.ring.min_decrypt))
 
 
 def _at_once(rule: Callable[[KeyRing], KeyRing | None]) -> Callable[[KeyRing], Awaitable[KeyRing | None]]:

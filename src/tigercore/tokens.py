@@ -25,9 +25,9 @@ from tigercore.clock import Clock
 from tigercore.errors import (
     AccountNotFoundError,
     ClientError,
+    KeyUnavailable,
     PortError,
     SigningFrozen,
-    StoreUnavailable,
     TigerCoreError,
     TokenManagerError,
     TokenNeedsReauthorisation,
@@ -263,10 +263,13 @@ class TokenManager:
 
     async def _run(self, scope: trio.CancelScope) -> None:
         with scope:
-            await supervise(self._keep_refreshing, self._rng, StoreUnavailable)
+            await supervise(self._keep_refreshing, self._rng, PortError)
 
     async def _keep_refreshing(self) -> None:
         while True:
+            if self._vault.is_frozen:  # whatever it is that is due, nobody could sign for it
+                await self._snapshot.changed()
+                continue
             await self._end_doubts()
             await self._refresh_due()
             with trio.move_on_after(self._seconds_to_next()):
@@ -276,7 +279,9 @@ class TokenManager:
         """Look into tokens that a crash or a lost reply has left in doubt."""
         now = self._clock.now()
         for row in [row for row in self._snapshot.tokens.values() if refresh.is_in_doubt(row, now)]:
-            with suppress(TokenManagerError, AccountNotFoundError):  # the row says so; who needs the token will hear
+            with suppress(
+                TokenManagerError, AccountNotFoundError, KeyUnavailable
+            ):  # the row says so; who needs the token will hear
                 account = self._snapshot.row(row.id).account
                 if not self._is_too_early(account, now):
                     await self._share(account, "settle", self._refresher.settle, account)
@@ -288,7 +293,9 @@ class TokenManager:
                     nursery.start_soon(self._refresh_claimed, row)
 
     async def _refresh_claimed(self, row: TokenRow) -> None:
-        with suppress(TokenManagerError, AccountNotFoundError):  # recorded, told to the hooks, put off: nobody waits
+        with suppress(
+            TokenManagerError, AccountNotFoundError, KeyUnavailable
+        ):  # recorded, told to the hooks, put off: nobody waits
             await self._snapshot.reload([row.id])
             account = self._snapshot.row(row.id).account
             await self._share(account, "refresh", self._refresher.refresh, account, RefreshTrigger.SCHEDULED, True)

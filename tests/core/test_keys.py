@@ -187,6 +187,34 @@ async def test_what_the_active_key_has_sealed_is_not_sealed_again(world: World, 
     assert before == await world.store.accounts()
 
 
+async def test_a_fresh_rotation_finishes_what_was_begun_and_makes_a_key_of_its_own(tiger: Tigercore) -> None:
+    await tiger.keys.rotate(keep_old=True)
+    found = await tiger.keys.rotate(fresh=True)
+    assert (3, [KeyState.RETIRED, KeyState.RETIRED, KeyState.ACTIVE]) == (found.active, states(tiger))
+
+
+async def test_a_second_rotation_that_keeps_the_old_makes_another_key(tiger: Tigercore) -> None:
+    await tiger.keys.rotate(keep_old=True)
+    assert 3 == (await tiger.keys.rotate(keep_old=True)).active
+
+
+async def test_an_account_whose_token_row_is_gone_is_still_there(world: World) -> None:
+    async with world.open() as tiger:
+        account = await add(tiger)
+    world.backend.tables.tokens.clear()
+    async with world.open() as tiger:
+        assert TokenState.NOT_REQUIRED is (await tiger.tokens.get_token_status(account)).state
+        assert 2 == (await tiger.keys.rotate()).active
+        await tiger.accounts.delete_account(account.id)
+
+
+async def test_verify_reads_the_store_and_not_memory(world: World, tiger: Tigercore) -> None:
+    account = await add(tiger)
+    rows = world.backend.tables.accounts
+    rows[account.id] = attrs.evolve(rows[account.id], sealed=rows[account.id].sealed[:-1] + b"?")
+    assert 1 == len((await tiger.keys.verify()).faults)
+
+
 async def test_two_rotations_at_once_make_one_key(world: World, tiger: Tigercore) -> None:
     for _ in range(20):
         await add(tiger)
@@ -265,7 +293,7 @@ async def test_verify_names_each_row_that_does_not_open(world: World, tiger: Tig
     row = next(row for row in await world.store.accounts() if row.id == bad.id)
     await world.store.apply([Put(attrs.evolve(row, account=attrs.evolve(row.account, environment="production")))])
     found = await tiger.keys.verify()
-    assert (4, 1) == (found.rows, len(found.faults))
+    assert (2, 1) == (found.rows, len(found.faults))
     assert str(bad.id) in found.faults[0]
 
 
@@ -346,14 +374,36 @@ async def test_both_roots_open_the_store_if_the_old_one_is_kept(world: World, ti
             assert 1 == opened.keys.status().active
 
 
-async def test_a_change_of_root_is_refused_while_a_row_does_not_open(world: World, tiger: Tigercore) -> None:
-    await add(tiger)
-    (row,) = await world.store.accounts()
+async def spoil(world: World, number: int = 0) -> None:
+    row = (await world.store.accounts())[number]
     await world.store.apply([Put(attrs.evolve(row, sealed=row.sealed[:-1] + b"?"))])
-    with pytest.raises(DecryptionFailed):
+
+
+async def test_a_root_is_changed_though_a_row_does_not_open(world: World, tiger: Tigercore) -> None:
+    await add(tiger)
+    good = await add(tiger)
+    await spoil(world)
+    await tiger.keys.rekey_root(toy("another"))
+    async with with_root(world, "another") as moved:
+        assert await moved.accounts.decrypt_credentials(good)
+
+
+async def test_a_ring_that_opens_nothing_gets_no_new_root(world: World, tiger: Tigercore) -> None:
+    await add(tiger)
+    await spoil(world)
+    with pytest.raises(KeyUnavailable, match="no secret of this store opens"):
         await tiger.keys.rekey_root(toy("another"))
     async with with_root(world, "root"):
         pass
+
+
+async def test_a_program_with_the_root_of_before_makes_no_new_key(world: World, tiger: Tigercore) -> None:
+    async with reopened(world) as other:
+        await other.keys.rekey_root(toy("another"))
+        await wait_all_tasks_blocked()
+        with pytest.raises(KeyUnavailable, match="is not the root of this ring any more"):
+            await tiger.keys.rotate()
+    assert 1 == len(tiger.keys.status().keys)
 
 
 async def test_a_ring_that_does_not_open_freezes_if_it_says_so(world: World, tiger: Tigercore) -> None:
@@ -412,6 +462,36 @@ async def test_an_exported_ring_restores_one_that_was_tampered_with(world: World
 async def test_a_sound_ring_is_not_replaced(world: World, tiger: Tigercore) -> None:
     with pytest.raises(KeyUnavailable, match="nothing to restore"):
         await import_ring(world.store, toy("root"), tiger.keys.export(), ENTRY)
+
+
+async def test_a_ring_of_another_root_is_not_taken_for_a_damaged_one(world: World) -> None:
+    async with world.open() as tiger:
+        await add(tiger)
+        old = tiger.keys.export()
+        await tiger.keys.freeze()
+        await tiger.keys.rekey_root(toy("another"))
+    with pytest.raises(KeyUnavailable, match="may with another root"):
+        await import_ring(world.store, toy("root"), old, ENTRY)
+    await import_ring(world.store, toy("root"), old, ENTRY, force=True)
+    async with world.open() as tiger:
+        assert tiger.keys.status().frozen
+
+
+async def test_a_program_that_is_open_believes_the_ring_that_was_restored(world: World) -> None:
+    async with world.open() as tiger:
+        account = await add(tiger)
+        for _ in range(3):
+            await tiger.keys.unfreeze()
+            await tiger.keys.freeze()
+        await tiger.keys.unfreeze()
+        ring = tiger.keys.export()
+        world.backend.tables.ring = None
+        await import_ring(world.store, toy("root"), ring, ENTRY)
+        async with reopened(world) as other:
+            await other.keys.freeze()
+            await wait_all_tasks_blocked()
+            with pytest.raises(SigningFrozen):
+                tiger.accounts.signer(account)
 
 
 async def test_an_export_from_before_a_rotation_is_refused(world: World) -> None:
@@ -504,6 +584,25 @@ async def test_another_key_lets_a_condemned_account_be_verified(tiger: Tigercore
     changed = await tiger.accounts.update_account(account.id, {"private_key": "KEY another"})
     assert AccountStatus.PENDING_VERIFICATION is changed.status
     assert tiger.accounts.signer(changed)
+
+
+async def test_a_status_that_is_changed_in_the_store_does_not_end_a_compromise(world: World) -> None:
+    async with world.open() as tiger:
+        account = await add(tiger)
+        await tiger.keys.condemn()
+    rows = world.backend.tables.accounts
+    flipped = attrs.evolve(rows[account.id].account, status=AccountStatus.ACTIVE)
+    rows[account.id] = attrs.evolve(rows[account.id], account=flipped)
+    async with world.open() as tiger:
+        with pytest.raises(DecryptionFailed):
+            tiger.accounts.signer(flipped)
+
+
+async def test_an_account_that_does_not_open_is_condemned_too(world: World, tiger: Tigercore) -> None:
+    account = await add(tiger)
+    await spoil(world)
+    await tiger.keys.condemn()
+    assert AccountStatus.COMPROMISED is (await tiger.accounts.get_account_by_id(account.id)).status
 
 
 async def test_errors_and_successes_do_not_end_a_compromise(tiger: Tigercore) -> None:

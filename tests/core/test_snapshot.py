@@ -166,6 +166,7 @@ async def test_an_account_that_is_deleted_between_the_reads_is_gone_altogether(
 
     snapshot._store = SlowReads(world.store, delete)  # type: ignore[assignment]
     await (snapshot.load() if read == "load" else snapshot.reload([account.id]))
+    await wait_all_tasks_blocked()
     assert ([], []) == (list(snapshot.rows), list(snapshot.tokens))
 
 
@@ -239,16 +240,26 @@ async def test_a_refresh_that_fails_beside_another_process_rotation_is_noted_all
     assert (TokenRefreshStatus.RATE_LIMITED, TokenState.VALID) == (attempt.status, row.state)
 
 
-async def test_an_older_state_of_the_ring_is_not_used() -> None:
+async def test_a_ring_is_unlocked_once() -> None:
     used: list[int] = []
 
     async def unlock(ring: KeyRing) -> None:
         used.append(ring.version)
 
     held = HeldRing(unlock)
-    for version in (2, 1, 2, 3):
+    for version in (2, 2, 3):
         await held.turn_to(KeyRing(UUID(int=1), 1, version=version))
     assert [2, 3] == used
+
+
+@pytest.mark.parametrize("name", ["version", "active", "min_decrypt", "epoch"])
+async def test_a_ring_that_went_back_is_refused(name: str) -> None:
+    held, ring = HeldRing(AsyncNothing()), KeyRing(UUID(int=1), 2, min_decrypt=2, epoch=2, version=2)
+    await held.turn_to(ring)
+    back = attrs.evolve(attrs.evolve(ring, version=3), **{name: 1})
+    with pytest.raises(KeyUnavailable, match=name):
+        await held.turn_to(back)
+    assert ring == held.ring
 
 
 async def test_another_ring_is_refused() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 
 import attrs
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from tests.conftest import World, add
 from tigercore import (
@@ -26,10 +29,14 @@ from tigercore import (
     TokenRefreshStatus,
     TokenState,
     Unauthorized,
+    run_on,
 )
+from tigercore.app import Ports
 from tigercore.ports import Put, Remove, TokenRow
 from tigercore.testing._gateway import token_text
 from tigercore.testing._scripted_client import ScriptedTigerClient
+from tigercore.testing._toy_cipher import ToyCipher, ToyOptions
+from tigercore.testing.clock import driver_context
 
 DAYS = 15
 METHOD = "user_token_refresh"
@@ -604,3 +611,67 @@ async def test_the_scheduler_outlives_an_account_that_is_deleted_while_another_i
     tiger.tokens._refresher.settle = delete_the_others  # type: ignore[method-assign, assignment]
     await tiger.tokens._end_doubts()
     assert 1 == len(await tiger.accounts.list_accounts())
+
+
+# -- a key ring that this process cannot open ----------------------------------------------------------------------
+
+
+def elsewhere(world: World, root: str) -> AbstractAsyncContextManager[Tigercore]:
+    """Open the world as a process with another root does."""
+    cipher = ToyCipher(ToyOptions(root), driver_context(seed=7))
+    ports = Ports(world.store, cipher, world.client, world.balancers)
+    return run_on(ports, world.settings, clock=world.clock, rng=random.Random(7))
+
+
+async def rotate_away(world: World) -> None:
+    """Change the root and then the key, so that who has the old root cannot follow."""
+    async with elsewhere(world, "root") as old:
+        await old.keys.rekey_root(ToyCipher(ToyOptions("another"), driver_context(seed=8)))
+    async with elsewhere(world, "another") as new:
+        await new.keys.rotate()
+
+
+async def test_a_token_that_was_just_received_is_served_though_the_ring_does_not_open(
+    world: World, tiger: Tigercore, autojump_clock: object
+) -> None:
+    account = await add(tiger, license="TBHK", token=token_text(world.clock.now(), timedelta(days=15)))
+    before = await tiger.tokens.token_for(account)
+    world.client.latency = 1.0
+    results: list[RefreshResult] = []
+
+    async def refresh() -> None:
+        results.append(await tiger.tokens.refresh_token(account))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(refresh)
+        await wait_all_tasks_blocked()
+        await rotate_away(world)
+    assert [False] == [each.success for each in results]
+    assert "serves this process" in str(results[0].error)
+    assert before != await tiger.tokens.token_for(account)
+
+
+async def test_the_scheduler_outlives_a_ring_that_does_not_open(world: World, autojump_clock: object) -> None:
+    async with world.open() as tiger:
+        token = token_text(world.clock.now(), timedelta(days=15))
+        await add(tiger, license="TBHK", token=token)
+        await tiger.tokens.start_background_refresh_scheduler()
+        await rotate_away(world)
+        world.clock.advance(10 * 86_400)
+        for _ in range(5):
+            tiger.router._snapshot._announce()
+            await trio.sleep(70)
+
+
+async def test_a_frozen_scheduler_claims_nothing(world: World, autojump_clock: object) -> None:
+    async with world.open() as tiger:
+        await add(tiger, license="TBHK", token=token_text(world.clock.now(), timedelta(days=15)))
+        await tiger.keys.freeze()
+        await tiger.tokens.start_background_refresh_scheduler()
+        world.clock.advance(8 * 86_400)
+        await trio.sleep(200)
+        assert [TokenState.VALID] == [row.state for row in await world.store.token_rows()]
+        await tiger.keys.unfreeze()
+        await trio.sleep(200)
+    assert world.clock.now() < (await world.store.token_rows())[0].expires_at  # type: ignore[operator]
+    assert 1 == len(await world.store.token_attempts())

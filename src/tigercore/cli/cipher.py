@@ -65,7 +65,7 @@ async def verify(*, common: Common = COMMON) -> int:
     async with opened(common.settings()) as tiger:
         with gauge("opening") as progress:
             found = await tiger.keys.verify(progress)
-    good = f"{found.rows} rows were read, and every secret in them opens."
+    good = f"{found.rows} secrets were read, and each of them opens."
     show_lines(common, found, *(found.faults or [good]))
     return Exit.FAILED if found.faults else Exit.DONE
 

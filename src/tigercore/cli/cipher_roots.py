@@ -9,7 +9,7 @@ from typing import Annotated
 import attrs
 from cyclopts import Parameter
 
-from tigercore._environ import take
+from tigercore._environ import secret_names, take
 from tigercore._founding import import_ring
 from tigercore._plugins import choose_driver
 from tigercore._ringfile import dump, parse
@@ -100,6 +100,7 @@ async def import_(
     file: Annotated[str, Parameter(help="What `export` wrote; - is stdin.", allow_leading_hyphen=True)],
     *,
     recovery_file: Recovery = None,
+    force: Annotated[bool, Parameter(help="The store's own ring is damaged.", negative=())] = False,
     common: Common = COMMON,
 ) -> None:
     """Give a store its key ring back, if its own is lost or damaged."""
@@ -110,7 +111,7 @@ async def import_(
         opened_port(AccountStore, settings.store, "settings.store") as store,
         opened_port(Cipher, cipher, "settings.cipher") as opener,
     ):
-        await import_ring(store, opener, ring, entry)
+        await import_ring(store, opener, ring, entry, force=force)
     lost = ["Now give it a root: tigercore cipher rekey-root --recovery-file FILE"] if recovery_file else []
     show_lines(common, {"ring": ring.id}, f"The store has its key ring {ring.id} again.", *lost)
 
@@ -138,12 +139,18 @@ def made_root(chosen: DriverSettings) -> str:
 
 
 def cipher_of(settings: Settings, to: Path | None) -> DriverSettings:
-    """Return which cipher other settings choose, without the variables that belong to ours; without `to`, ours."""
-    return settings.cipher if to is None else _settings_of(to).cipher
+    """Return which cipher other settings choose, without the variables that belong to ours; without `to`, ours.
+
+    :raises UsageError: a recovery identity is to be the root, which nobody has at hand every day.
+    """
+    chosen = settings.cipher if to is None else _settings_of(to).cipher
+    if chosen.driver == "recovery":
+        raise UsageError(f"{to}: a recovery identity is no root: use tigercore cipher add-recovery")
+    return chosen
 
 
 def _settings_of(file: Path) -> Settings:
-    names = [name for name in os.environ if name.startswith(_NEW)]
+    names = [name for prefix in _NEW for name in secret_names(os.environ, prefix)]
     taken = ((name.removeprefix("NEW_"), take(os.environ, name)) for name in names)
     return load_settings(file, {name: secret.reveal() for name, secret in taken if secret is not None})
 

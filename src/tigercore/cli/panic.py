@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 import attrs
 from cyclopts import Parameter
 
+from tigercore.app import Tigercore
 from tigercore.cli._common import COMMON, Common, opened, opened_port
 from tigercore.cli._exit import Exit, one_line
 from tigercore.cli._input import confirm
 from tigercore.cli._output import gauge, show_lines
 from tigercore.cli.cipher_roots import Recovery, cipher_of, made_root, opening
+from tigercore.errors import KeyUnavailable
 from tigercore.model import TigerAccount
 from tigercore.ports import Cipher
-from tigercore.settings import Settings
+from tigercore.settings import DriverSettings, Settings
 
 _QUESTION = "stop all signing on every machine, kill all API keys, and mark every account's key as compromised"
 _TODO = (
@@ -39,10 +42,11 @@ async def panic(
     stays stolen: only new keys from the developer portal end it. `tigercore cipher unfreeze` lets accounts sign again.
     """
     settings = common.settings()
+    chosen = cipher_of(settings, to)  # what is wrong with it is said before anything is done
     if not confirm(_QUESTION, yes=yes):
         show_lines(common, {"frozen": False}, "Nothing was done.")
         return Exit.FAILED
-    async with opened(opening(settings, recovery_file)) as tiger:
+    async with _opened(opening(settings, recovery_file), chosen) as tiger:
         await tiger.keys.freeze()
         _say(common, "Frozen: no process signs anything from now on, and every API key is dead.")
         with gauge("marking accounts") as progress:
@@ -50,7 +54,6 @@ async def panic(
         accounts = await tiger.accounts.list_accounts()
         _say(common, f"Marked the keys of {len(accounts)} accounts as compromised.")
         if to is not None:
-            chosen = cipher_of(settings, to)
             _say(common, made_root(chosen))
             async with opened_port(Cipher, chosen, f"{to}.cipher") as other:
                 await tiger.keys.rekey_root(other)
@@ -62,10 +65,24 @@ async def panic(
     return Exit.DONE
 
 
+@asynccontextmanager
+async def _opened(settings: Settings, chosen: DriverSettings) -> AsyncIterator[Tigercore]:
+    """Open with our root, or with the new one if a panic that was cut short has moved everything to it already."""
+    async with AsyncExitStack() as stack:
+        try:
+            tiger = await stack.enter_async_context(opened(settings))
+        except KeyUnavailable:
+            if chosen == settings.cipher:
+                raise
+            tiger = await stack.enter_async_context(opened(attrs.evolve(settings, cipher=chosen)))
+        yield tiger
+
+
 async def _rotate(settings: Settings) -> None:
     async with opened(settings) as tiger:
         with gauge("sealing again") as progress:
-            await tiger.keys.rotate(progress=progress)
+            await tiger.keys.rotate(fresh=True, progress=progress)
+        await tiger.keys.destroy()  # the old keys are known to others
 
 
 def _list(accounts: list[TigerAccount], to: Path | None) -> Iterator[str]:

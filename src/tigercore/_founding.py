@@ -14,6 +14,8 @@ from tigercore.errors import KeyUnavailable, StaleVersion
 from tigercore.model import AuditEntry, KeyRing
 from tigercore.ports import AccountRow, AccountStore, Cipher, Put, Record, TokenRow
 
+_TRIES = 20  # writes of other processes that a freeze may meet
+
 
 async def found_ring(store: AccountStore, cipher: Cipher, rng: random.Random) -> None:
     """Give an empty store its key ring, sealed under the root that the operator has made.
@@ -28,6 +30,26 @@ async def found_ring(store: AccountStore, cipher: Cipher, rng: random.Random) ->
     ring = attrs.evolve(ring, keys=(await cipher.create_key(ring),))
     with suppress(StaleVersion):  # another process was first: its ring is the ring
         await store.apply([Put(await cipher.authenticate(ring))])
+
+
+async def freeze_ring(store: AccountStore, cipher: Cipher, entry: AuditEntry) -> None:
+    """Let no process sign anything any more, with an audit line. No account is looked at: not one can stand in the way.
+
+    :raises KeyUnavailable: there is no ring, or it does not open here.
+    :raises StaleVersion: others write the ring all the time.
+    """
+    for left in reversed(range(_TRIES)):
+        ring = await store.key_ring()
+        if ring is None:
+            raise KeyUnavailable("the store has no key ring: restore it with `tigercore cipher import`")
+        await cipher.unlock(ring)
+        try:
+            await store.apply([Put(await cipher.authenticate(rotation.frozen(ring))), Record(entry)])
+        except StaleVersion:
+            if not left:
+                raise
+        else:
+            return
 
 
 async def import_ring(

@@ -14,6 +14,7 @@ from tigercore.errors import KeyUnavailable
 from tigercore.model import KeyRing
 
 _FORMAT: Final = "tigercore.keyring.1"
+_LARGEST: Final = 2**62
 _NOT_ONE: Final = "not a key ring as `tigercore cipher export` writes it, or damaged: give another copy"
 
 
@@ -30,10 +31,25 @@ def parse(text: str) -> KeyRing:
     try:
         document = json.loads(text)
         if document["format"] == _FORMAT:
-            return _converter.structure(document["ring"], KeyRing)
+            return _checked(_converter.structure(document["ring"], KeyRing))
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError, cattrs.BaseValidationError):
         pass  # what Python says of it would not help
     raise KeyUnavailable(_NOT_ONE)
+
+
+def _checked(ring: KeyRing) -> KeyRing:
+    """Return the ring if every value can be one.
+
+    :raises ValueError: one cannot.
+    """
+    versions = [ring.active, *(key.version for key in ring.keys)]
+    numbers = [*versions, ring.min_decrypt, ring.epoch, ring.version]
+    zones = [key.created_at.utcoffset() for key in ring.keys if key.created_at is not None]
+    if not all(0 <= number <= _LARGEST for number in numbers) or 0 in versions or None in zones:
+        raise ValueError
+    for text in (*ring.recovery, *(slot.provider for key in ring.keys for slot in key.slots)):
+        text.encode()  # a lone surrogate is no text
+    return ring
 
 
 def _bytes(text: Any, _: type) -> bytes:

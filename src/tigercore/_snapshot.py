@@ -195,6 +195,8 @@ class Snapshot:
     async def _read(self) -> tuple[KeyRing | None, list[AccountRow], list[TokenRow]]:
         """Read all rows and the ring that opens them: the ring as it stood both before and after the rows."""
         ring = await self._store.key_ring()
+        if ring is not None and ring.frozen:  # at once: no row, damaged perhaps, stands in the way of a freeze
+            await self._held.turn_to(ring)
         while True:
             rows, tokens = await self.stored()
             before, ring = ring, await self._store.key_ring()

@@ -285,7 +285,7 @@ def test_panic_with_a_new_root_leaves_nothing_that_the_old_root_opens(keeper: De
     assert 0 == keeper("panic", "--yes", "--to", new).code
     assert 1 == keeper("cipher", "status").code
     root(keeper).write_bytes((keeper.directory / "new.key").read_bytes())
-    assert ["retired", "active"] == states(keeper)
+    assert ["destroyed", "active"] == states(keeper)
     assert 1 == len({name for key in ring(keeper)["keys"] for name in key["roots"]})
 
 
@@ -298,6 +298,17 @@ def test_after_panic_an_account_comes_back_with_a_new_key_alone(keeper: Desk) ->
     assert 0 == keeper("account", "update", NUMBER, "--status", "ACTIVE").code
     assert 0 == keeper("cipher", "unfreeze", "--yes").code
     assert not ring(keeper)["frozen"]
+
+
+def test_panic_freezes_though_a_row_is_damaged(keeper: Desk) -> None:
+    with sqlite3.connect(keeper.directory / "tigercore.db") as connection:
+        connection.execute("update tc_account set tags = 'x'")
+    connection.close()
+    ended = keeper("panic", "--yes")
+    assert (1, True) == (ended.code, ended.out.startswith("Frozen:"))
+    with sqlite3.connect(keeper.directory / "tigercore.db") as connection:
+        assert [(1,)] == connection.execute("select frozen from tc_key_ring").fetchall()
+    connection.close()
 
 
 def test_doctor_fails_while_all_is_frozen(keeper: Desk) -> None:

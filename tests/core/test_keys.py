@@ -35,7 +35,7 @@ from tigercore import (
     TokenState,
     run_on,
 )
-from tigercore._founding import import_ring
+from tigercore._founding import freeze_ring, import_ring
 from tigercore._ringfile import dump, parse
 from tigercore._sweep import PAGE
 from tigercore._vault import Vault
@@ -528,6 +528,21 @@ async def test_a_process_that_cannot_open_the_new_ring_is_frozen_all_the_same(wo
         await wait_all_tasks_blocked()
         with pytest.raises(SigningFrozen):
             tiger.accounts.signer(account)
+
+
+async def test_a_freeze_is_heard_of_though_the_accounts_cannot_be_read(world: World, tiger: Tigercore) -> None:
+    account = await add(tiger)
+    await freeze_ring(world.store, toy("root"), ENTRY)
+    world.backend.tables.accounts[account.id] = "damaged"  # type: ignore[assignment]
+    with pytest.raises(AttributeError):  # the store in memory does not say it better
+        await tiger.router._snapshot.load()
+    with pytest.raises(SigningFrozen):
+        tiger.accounts.signer(account)
+
+
+async def test_a_freeze_without_a_ring_is_refused(world: World) -> None:
+    with pytest.raises(KeyUnavailable, match="no key ring"):
+        await freeze_ring(world.store, toy("root"), ENTRY)
 
 
 async def test_a_freeze_raises_the_epoch_of_api_keys(tiger: Tigercore) -> None:

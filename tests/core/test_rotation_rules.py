@@ -118,6 +118,30 @@ def test_other_texts_are_refused(text: str) -> None:
         parse(text)
 
 
+_ODD = {
+    "a negative number": attrs.evolve(FRESH, epoch=-1),
+    "a number that is too large": attrs.evolve(FRESH, version=2**62 + 1),
+    "a floor that is too large": attrs.evolve(FRESH, min_decrypt=2**64),
+    "an active key zero": attrs.evolve(FRESH, active=0),
+    "a key zero": attrs.evolve(FRESH, keys=(key(0, KeyState.ACTIVE),)),
+    "a key that is too large": attrs.evolve(FRESH, keys=(key(2**63, KeyState.ACTIVE),)),
+    "a time without a zone": attrs.evolve(FRESH, keys=(attrs.evolve(FRESH.keys[0], created_at=datetime(2026, 1, 5)),)),  # noqa: DTZ001
+    "a recipient that is no text": attrs.evolve(FRESH, recovery=("age1\ud800",)),
+    "a root whose name is no text": attrs.evolve(FRESH, keys=(key(1, KeyState.ACTIVE, "\udfff"),)),
+}
+
+
+@pytest.mark.parametrize("name", _ODD)
+def test_a_ring_with_a_value_that_cannot_be_one_is_refused(name: str) -> None:
+    with pytest.raises(KeyUnavailable, match="not a key ring"):
+        parse(dump(_ODD[name]))
+
+
+def test_a_ring_with_the_largest_number_is_read() -> None:
+    ring = attrs.evolve(FRESH, version=2**62)
+    assert ring == parse(dump(ring))
+
+
 @pytest.mark.parametrize("name", [each.name for each in attrs.fields(KeyRing) if each.name in ("id", "active")])
 def test_a_ring_that_lacks_a_field_is_refused(name: str) -> None:
     with pytest.raises(KeyUnavailable, match="not a key ring"):

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import attrs
 from cyclopts import Parameter
 
-from tigercore.app import Tigercore
+from tigercore._founding import freeze_ring
+from tigercore.app import user
 from tigercore.cli._common import COMMON, Common, opened, opened_port
 from tigercore.cli._exit import Exit, one_line
 from tigercore.cli._input import confirm
 from tigercore.cli._output import gauge, show_lines
 from tigercore.cli.cipher_roots import Recovery, cipher_of, made_root, opening
+from tigercore.clock import SystemClock
 from tigercore.errors import KeyUnavailable
-from tigercore.model import TigerAccount
-from tigercore.ports import Cipher
+from tigercore.model import AuditEntry, AuditSeverity, TigerAccount
+from tigercore.ports import AccountStore, Cipher
 from tigercore.settings import DriverSettings, Settings
 
 _QUESTION = "stop all signing on every machine, kill all API keys, and mark every account's key as compromised"
@@ -46,9 +47,16 @@ async def panic(
     if not confirm(_QUESTION, yes=yes):
         show_lines(common, {"frozen": False}, "Nothing was done.")
         return Exit.FAILED
-    async with _opened(opening(settings, recovery_file), chosen) as tiger:
-        await tiger.keys.freeze()
-        _say(common, "Frozen: no process signs anything from now on, and every API key is dead.")
+    ours = opening(settings, recovery_file)
+    try:
+        await _freeze(settings, ours.cipher)
+    except KeyUnavailable:
+        if chosen == settings.cipher:
+            raise
+        ours = attrs.evolve(settings, cipher=chosen)  # a panic that was cut short has moved everything to it already
+        await _freeze(settings, ours.cipher)
+    _say(common, "Frozen: no process signs anything from now on, and every API key is dead.")
+    async with opened(ours) as tiger:
         with gauge("marking accounts") as progress:
             await tiger.keys.condemn(progress)
         accounts = await tiger.accounts.list_accounts()
@@ -65,17 +73,13 @@ async def panic(
     return Exit.DONE
 
 
-@asynccontextmanager
-async def _opened(settings: Settings, chosen: DriverSettings) -> AsyncIterator[Tigercore]:
-    """Open with our root, or with the new one if a panic that was cut short has moved everything to it already."""
-    async with AsyncExitStack() as stack:
-        try:
-            tiger = await stack.enter_async_context(opened(settings))
-        except KeyUnavailable:
-            if chosen == settings.cipher:
-                raise
-            tiger = await stack.enter_async_context(opened(attrs.evolve(settings, cipher=chosen)))
-        yield tiger
+async def _freeze(settings: Settings, cipher: DriverSettings) -> None:
+    async with (
+        opened_port(AccountStore, settings.store, "settings.store") as store,
+        opened_port(Cipher, cipher, "settings.cipher") as opener,
+    ):
+        entry = AuditEntry(SystemClock().now(), user(), "keyring.freeze", "panic", severity=AuditSeverity.HIGH)
+        await freeze_ring(store, opener, entry)
 
 
 async def _rotate(settings: Settings) -> None:

@@ -80,10 +80,11 @@ class MemoryTables:
         _require(self.ring, ring.version)
         if self.ring and self.ring.id != ring.id:
             raise StaleVersion(f"key ring {ring.id}: the store has another one")
+        rises = ring.min_decrypt > (self.ring.min_decrypt if self.ring else 0)
         by_version = tuple(sorted(ring.keys, key=lambda key: key.version))
         self.ring = attrs.evolve(ring, keys=by_version, version=ring.version + 1)
         rows: list[AccountRow | TokenRow] = [*self.accounts.values(), *self.tokens.values()]
-        for row in rows:
+        for row in rows if rises else ():
             self._require_above_floor(row)
 
     def _require_above_floor(self, row: AccountRow | TokenRow) -> None:

@@ -71,9 +71,10 @@ def _carry_out(connection: Connection, floor: Floor, neighbours: list[Change]) -
 def _carry_out_alone(connection: Connection, floor: Floor, change: Change) -> None:
     match change:
         case Put(row=KeyRing() as ring):
-            _put(connection, KEY_RING, [ring], [ring_values(ring)])
-            replace_keys(connection, ring)
+            values = ring_values(ring)
             floor.move(ring)
+            _put(connection, KEY_RING, [ring], [values])
+            replace_keys(connection, ring)
         case Remove():
             _remove(connection, change)
         case Record(entry=AuditEntry() as entry):

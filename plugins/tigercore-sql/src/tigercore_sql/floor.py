@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 from sqlalchemy import Connection, Table, bindparam, exists, select
 from sqlalchemy.sql import Select
@@ -11,9 +11,11 @@ from sqlalchemy.sql import Select
 from tigercore.errors import StaleVersion
 from tigercore.model import KeyRing
 from tigercore.ports import AccountRow, TokenRow
+from tigercore_sql.damage import converted, fetched
 from tigercore_sql.tables import ACCOUNT, KEY_RING, TOKEN
 
-_FLOOR = select(KEY_RING.c.min_decrypt).with_for_update(read=True)  # no ring is written until this batch has ended
+# no ring is written by others until this batch has ended
+_FLOOR: Select[Any] = select(KEY_RING.c.id, KEY_RING.c.min_decrypt).with_for_update(read=True)
 
 
 def _below(table: Table) -> Select[tuple[bool]]:
@@ -25,7 +27,7 @@ _BELOW = {table: _below(table) for table in (ACCOUNT, TOKEN)}
 
 @final
 class Floor:
-    """What the rows of a batch are held to: read once, and again where the batch itself has put the ring."""
+    """What the rows of a batch are held to: read once, then what the batch itself puts."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -41,11 +43,17 @@ class Floor:
             raise StaleVersion(f"key {lowest} has sealed this, and the key ring opens less: read the ring again")
 
     def move(self, ring: KeyRing) -> None:
-        """Hold what stands, and the rest of the batch, to the floor of a ring that was just written.
+        """Hold the rest of the batch to the floor of a ring that is about to be written; if it rises, what stands, too.
 
-        :raises StaleVersion: a row that stands is sealed with a key below it.
+        Where it does not rise, a row that others have put below it keeps no ring from being written: not a freeze.
+
+        :raises StaleVersion: the floor rises above the key of a row that stands.
         """
-        self._floor = ring.min_decrypt
+        before, self._floor = self._least(), ring.min_decrypt
+        if before < ring.min_decrypt:
+            self._require_nothing_below(ring)
+
+    def _require_nothing_below(self, ring: KeyRing) -> None:
         for table, below in _BELOW.items():
             if self._connection.scalar(below, {"floor": ring.min_decrypt}):
                 raise StaleVersion(
@@ -54,5 +62,10 @@ class Floor:
 
     def _least(self) -> int:
         if self._floor is None:
-            self._floor = self._connection.scalar(_FLOOR) or 0
+            self._floor = _stored(self._connection)
         return self._floor
+
+
+def _stored(connection: Connection) -> int:
+    ring = fetched(KEY_RING, connection.execute(_FLOOR).one_or_none)
+    return 0 if ring is None else converted(KEY_RING, ring, lambda found: int(found.min_decrypt))

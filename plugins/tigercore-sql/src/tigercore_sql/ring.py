@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from tigercore.model import KeyRing, KeySlot, KeyState, WrappedKey
-from tigercore_sql.rows import Values, microseconds, moment
+from tigercore_sql.damage import converted, fetched, require_kinds
+from tigercore_sql.rows import Values, microseconds, moment, words
 from tigercore_sql.tables import KEK, KEK_SLOT, KEY_RING
 
 _DROP_KEYS = delete(KEK).where(KEK.c.ring_id == bindparam("read_id"))
@@ -18,12 +19,12 @@ _SLOTS = select(KEK_SLOT).order_by(KEK_SLOT.c.version, KEK_SLOT.c.position)
 
 
 def read_ring(connection: Connection) -> KeyRing | None:
-    """Return the key ring with its keys in the order of their versions, None if there is none."""
-    found = connection.execute(select(KEY_RING)).one_or_none()
-    if found is None:
-        return None
-    keys, slots = connection.execute(_KEYS).all(), connection.execute(_SLOTS).all()
-    return _key_ring(found, tuple(_wrapped_key(key, slots) for key in keys))
+    """Return the key ring with its keys in the order of their versions, None if there is none.
+
+    :raises StoreUnavailable: something else than tigercore has changed it.
+    """
+    found = fetched(KEY_RING, connection.execute(select(KEY_RING)).one_or_none)
+    return None if found is None else converted(KEY_RING, found, lambda ring: _key_ring(ring, _keys(connection)))
 
 
 def ring_values(ring: KeyRing) -> Values:
@@ -81,6 +82,13 @@ def _slot_values(ring: KeyRing, key: WrappedKey) -> list[Values]:
     ]
 
 
+def _keys(connection: Connection) -> tuple[WrappedKey, ...]:
+    keys, slots = connection.execute(_KEYS).all(), connection.execute(_SLOTS).all()
+    for slot in slots:
+        require_kinds(KEK_SLOT, slot)
+    return tuple(_wrapped_key(key, slots) for key in keys)
+
+
 def _key_ring(found: Row[Any], keys: tuple[WrappedKey, ...]) -> KeyRing:
     return KeyRing(
         id=found.id,
@@ -89,7 +97,7 @@ def _key_ring(found: Row[Any], keys: tuple[WrappedKey, ...]) -> KeyRing:
         min_decrypt=found.min_decrypt,
         frozen=found.frozen,
         epoch=found.epoch,
-        recovery=tuple(json.loads(found.recovery)),
+        recovery=tuple(words(found.recovery)),
         hash_key=found.hash_key,
         mac=found.mac,
         version=found.version,
@@ -97,6 +105,7 @@ def _key_ring(found: Row[Any], keys: tuple[WrappedKey, ...]) -> KeyRing:
 
 
 def _wrapped_key(found: Row[Any], slots: Sequence[Row[Any]]) -> WrappedKey:
+    require_kinds(KEK, found)
     return WrappedKey(
         version=found.version,
         state=KeyState(found.state),

@@ -53,6 +53,25 @@ def _listed(words: Iterable[str]) -> str:
     return json.dumps(sorted(str(word) for word in words))
 
 
+def words(listed: str) -> list[str]:
+    """Return the words of a list in JSON.
+
+    :raises ValueError: it is no JSON.
+    :raises TypeError: it is something else than a list of words.
+    """
+    found = json.loads(listed)
+    if not (isinstance(found, list) and all(isinstance(word, str) for word in found)):
+        raise TypeError("a list of words is expected")
+    return found
+
+
+def _details(text: str) -> dict[str, str]:
+    found = json.loads(text)
+    if not (isinstance(found, dict) and all(isinstance(word, str) for word in found.values())):
+        raise TypeError("an object of words is expected")
+    return found
+
+
 def account_values(row: AccountRow) -> Values:
     """Return the columns of an account, one version further."""
     account = row.account
@@ -92,10 +111,10 @@ def account_row(found: Row[Any]) -> AccountRow:
         environment=Environment(found.environment),
         created_at=known_moment(found.created_at),
         updated_at=known_moment(found.updated_at),
-        license=found.license and License(found.license),
+        license=None if found.license is None else License(found.license),
         status=AccountStatus(found.status),
-        market_permissions=frozenset(map(MarketPermission, json.loads(found.market_permissions))),
-        tags=frozenset(json.loads(found.tags)),
+        market_permissions=frozenset(map(MarketPermission, words(found.market_permissions))),
+        tags=frozenset(words(found.tags)),
         description=found.description,
         server_url=found.server_url,
         weight=found.weight,
@@ -192,6 +211,6 @@ def audit_line(found: Row[Any]) -> AuditLine:
         target=found.target,
         result=AuditResult(found.result),
         severity=AuditSeverity(found.severity),
-        details=json.loads(found.details),
+        details=_details(found.details),
     )
     return AuditLine(found.number, entry)

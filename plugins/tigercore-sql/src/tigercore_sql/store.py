@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam,
 from tigercore.model import KeyRing, TokenState
 from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, DriverContext, TokenAttempt, TokenRow
 from tigercore_sql.batch import apply_batch
+from tigercore_sql.damage import converted, fetched
 from tigercore_sql.ring import read_ring
 from tigercore_sql.rows import (
     account_row,
@@ -29,7 +30,7 @@ from tigercore_sql.rows import (
 from tigercore_sql.runner import Runner
 from tigercore_sql.tables import ACCOUNT, ATTEMPT, AUDIT, META, TOKEN
 
-_REVISION = select(META.c.revision)
+_REVISION = select(META)
 _CLAIM = update(TOKEN).where(TOKEN.c.id == bindparam("read_id"))
 _IDS_AT_ONCE = 500  # engines bound the parameters of a statement
 
@@ -37,7 +38,8 @@ _IDS_AT_ONCE = 500  # engines bound the parameters of a statement
 class SqlAccountStore(AccountStore):
     """Keep accounts in SQL tables. A driver adds how to open the engine, the database's clock and its pulse.
 
-    Every method is one unit of work in a thread. A claim is no change for the feed: it touches no account.
+    Every method is one unit of work in a thread. A claim is no change for the feed: it touches no account. One row that
+    something else has changed fails the reading of all: better than an account that is silently not there.
     """
 
     now: ClassVar[ColumnElement[int]]
@@ -75,11 +77,12 @@ class SqlAccountStore(AccountStore):
     async def accounts(self, ids: Collection[UUID] | None = None) -> list[AccountRow]:
         """Return these accounts, or all, in the order of their creation."""
         found = await self._runner.read(lambda connection: _rows(connection, ACCOUNT, ids))
-        return [account_row(each) for each in sorted(found, key=lambda each: each.number)]
+        return [converted(ACCOUNT, each, account_row) for each in sorted(found, key=lambda each: each.number)]
 
     async def token_rows(self, ids: Collection[UUID] | None = None) -> list[TokenRow]:
         """Return the token rows of these accounts, or all."""
-        return [token_row(each) for each in await self._runner.read(lambda connection: _rows(connection, TOKEN, ids))]
+        found = await self._runner.read(lambda connection: _rows(connection, TOKEN, ids))
+        return [converted(TOKEN, each, token_row) for each in found]
 
     async def token_attempts(
         self, account_id: UUID | None = None, *, since: datetime | None = None, limit: int = 1000
@@ -90,12 +93,12 @@ class SqlAccountStore(AccountStore):
             query = query.where(ATTEMPT.c.account_id == account_id)
         if since is not None:
             query = query.where(ATTEMPT.c.started_at >= microseconds(since))
-        return [token_attempt(each) for each in await self._all(query)]
+        return [converted(ATTEMPT, each, token_attempt) for each in await self._all(ATTEMPT, query)]
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         """Mark up to `limit` due tokens REFRESHING for `owner`, and return them as they stand now."""
         due = self._due(limit)
-        if not await self._all(due.limit(1)):  # an idle scheduler takes no writer's turn
+        if not await self._all(TOKEN, due.limit(1)):  # an idle scheduler takes no writer's turn
             return []
         return await self._runner.write(lambda connection: _claim(connection, due, owner, timedelta(seconds=lease)))
 
@@ -106,13 +109,13 @@ class SqlAccountStore(AccountStore):
     async def audit(self, *, after: int = 0, limit: int = 1000) -> list[AuditLine]:
         """Return audit lines with a number above `after`, oldest first."""
         query = select(AUDIT).where(AUDIT.c.number > after).order_by(AUDIT.c.number).limit(limit)
-        return [audit_line(each) for each in await self._all(query)]
+        return [converted(AUDIT, each, audit_line) for each in await self._all(AUDIT, query)]
 
     async def wait_for_change(self, after: int) -> int:
         """Wait until the store's revision is above `after` and return it."""
         while True:
             written, pulse = self._written, await self.pulse()  # before the revision: no write can fall in between
-            revision: int = (await self._all(_REVISION))[0].revision
+            revision = await self._runner.read(_revision)
             if revision > after:
                 return revision
             await self._wait_for_write(written, pulse)
@@ -122,8 +125,8 @@ class SqlAccountStore(AccountStore):
             with trio.move_on_after(self.poll_interval):
                 await written.wait()
 
-    async def _all(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        return await self._runner.read(lambda connection: connection.execute(query).all())
+    async def _all(self, table: Table, query: Select[Any]) -> Sequence[Row[Any]]:
+        return await self._runner.read(lambda connection: fetched(table, connection.execute(query).all))
 
     def _due(self, limit: int) -> Select[Any]:
         due = (TOKEN.c.state == TokenState.VALID.value) & (TOKEN.c.next_at <= self.now)
@@ -131,11 +134,15 @@ class SqlAccountStore(AccountStore):
         return select(TOKEN, self.now.label("now")).where(due).order_by(*soonest).limit(limit)
 
 
+def _revision(connection: Connection) -> int:
+    return converted(META, connection.execute(_REVISION).one(), lambda found: int(found.revision))
+
+
 def _rows(connection: Connection, table: Table, ids: Collection[UUID] | None) -> list[Row[Any]]:
     if ids is None:
-        return list(connection.execute(select(table)).all())
-    pages = (connection.execute(select(table).where(table.c.id.in_(page))).all() for page in _pages(set(ids)))
-    return [found for page in pages for found in page]
+        return list(fetched(table, connection.execute(select(table)).all))
+    pages = (connection.execute(select(table).where(table.c.id.in_(page))) for page in _pages(set(ids)))
+    return [found for page in pages for found in fetched(table, page.all)]
 
 
 def _pages(ids: Collection[UUID]) -> Iterator[list[UUID]]:
@@ -145,8 +152,8 @@ def _pages(ids: Collection[UUID]) -> Iterator[list[UUID]]:
 
 
 def _claim(connection: Connection, due: Select[Any], owner: str, lease: timedelta) -> list[TokenRow]:
-    found = connection.execute(due.with_for_update(skip_locked=True, of=TOKEN)).all()
-    claimed = [_claimed(token_row(each), owner, known_moment(each.now) + lease) for each in found]
+    found = fetched(TOKEN, connection.execute(due.with_for_update(skip_locked=True, of=TOKEN)).all)
+    claimed = [_claimed(converted(TOKEN, each, token_row), owner, known_moment(each.now) + lease) for each in found]
     if claimed:
         connection.execute(_CLAIM, [{**token_values(row), "read_id": row.id} for row in claimed])
     return [attrs.evolve(row, version=row.version + 1) for row in claimed]

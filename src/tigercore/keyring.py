@@ -41,7 +41,7 @@ class KeyRing:
 
     Nothing below `min_decrypt` opens any more. While `frozen`, nothing is signed for any account. API keys of an older
     `epoch` are dead. `recovery` are the recipients that each new key is sealed for too. `hash_key`, sealed, makes
-    keyed hashes. `mac` covers all of it: only who has the active key can change a ring.
+    keyed hashes. `mac` covers all of it: only who has every key that opens messages can change a ring.
     """
 
     id: UUID

@@ -125,7 +125,7 @@ _ODD = {
     "an active key zero": attrs.evolve(FRESH, active=0),
     "a key zero": attrs.evolve(FRESH, keys=(key(0, KeyState.ACTIVE),)),
     "a key that is too large": attrs.evolve(FRESH, keys=(key(2**63, KeyState.ACTIVE),)),
-    "a time without a zone": attrs.evolve(FRESH, keys=(attrs.evolve(FRESH.keys[0], created_at=datetime(2026, 1, 5)),)),  # noqa: DTZ001
+    "a time without a zone": attrs.evolve(FRESH, keys=(attrs.evolve(FRESH.keys[0], created_at=datetime(2026, 1, 5)),)),
     "a recipient that is no text": attrs.evolve(FRESH, recovery=("age1\ud800",)),
     "a root whose name is no text": attrs.evolve(FRESH, keys=(key(1, KeyState.ACTIVE, "\udfff"),)),
 }

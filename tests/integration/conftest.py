@@ -36,7 +36,7 @@ def portal(gateway: Simulator, tmp_path: Path) -> list[Path]:
 async def settings(tmp_path: Path) -> Settings:
     """Return the settings of an embedded installation: an SQLite file and a local key."""
     key = tmp_path / "root.key"
-    keyfile.create(key)
+    keyfile.create(str(key))
     chosen = Settings(
         store=DriverSettings(driver="sqlite", options={"path": str(tmp_path / "tigercore.db")}),
         cipher=DriverSettings(driver="local", options={"key_file": str(key)}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, select
 
 import tigercore_sql.batch
 import tigercore_sql.store
+from tigercore._rotation import is_rotating
 from tigercore.keys import KeyManager
 from tigercore.model import AuditEntry, KeyRing, KeyRingStatus
 from tigercore.ports import AccountRow, Change, Put, Record, TokenRow
@@ -40,7 +42,7 @@ def _retire_early() -> None:
     """Retire once everything was sealed anew, without a look at who has written with the old key meanwhile."""
 
     async def rotate(self: KeyManager, **_: Any) -> KeyRingStatus:
-        await self._turn(self._staged, "keyring.stage")
+        await self._turn(partial(self._staged, is_rotating), "keyring.stage")
         await self._turn(_activated, "keyring.activate")
         await self.rewrap()
         await self.retire()

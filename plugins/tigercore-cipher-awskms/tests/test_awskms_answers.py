@@ -20,7 +20,7 @@ import trio.testing
 from botocore import exceptions as aws
 
 from tigercore.errors import KeyUnavailable
-from tigercore.model import KeyRing
+from tigercore.model import KeyRing, Secret
 from tigercore.testing.clock import driver_context
 from tigercore_cipher_awskms import AwsKmsCipher, AwsKmsOptions
 from tigercore_cipher_awskms import kms as kms_module
@@ -397,7 +397,7 @@ async def test_nothing_is_logged_of_a_key_at_any_level(kms: Kms, caplog: pytest.
 def test_what_is_no_key_is_logged_as_ever(kms: Kms, caplog: pytest.LogCaptureFixture) -> None:
     kms.answer(200, {"CiphertextBlob": _blob(b"wrapped"), "KeyMetadata": {"KeyId": "x"}})
     with closing(kms_module.Kms(kms.options())) as opened:
-        opened.encrypt(_KEY, _CONTEXT)
+        opened.encrypt(Secret(base64.b64encode(_KEY).decode()), _CONTEXT)
         caplog.set_level(logging.DEBUG)
         opened.describe()
     assert {"botocore.endpoint", "botocore.parsers"} <= {record.name for record in caplog.records}

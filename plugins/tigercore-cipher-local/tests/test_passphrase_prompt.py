@@ -159,7 +159,7 @@ def test_an_interrupted_prompt_ends_the_program_and_gives_the_echo_back(run: Cal
     "program",
     [
         "from tigercore_cipher_local import *; LocalCipher.create_root(LocalOptions(ask_passphrase=True))",
-        "import trio; from tigercore_cipher_local.passphraseroot import *; trio.run(PassphraseRoot().wrap, b'', {})",
+        "import trio, tigercore_cipher_local.passphraseroot as it; trio.run(it.PassphraseRoot().wrap, bytes(32), {})",
     ],
 )
 def test_without_a_terminal_the_other_ways_are_named(program: str) -> None:

@@ -29,6 +29,11 @@ def test_exactly_one_of_identity_and_recipient_is_taken(options: dict[str, str])
         RecoveryOptions(**options)
 
 
+def test_a_path_with_a_nul_is_refused_with_the_settings() -> None:
+    with pytest.raises(SettingsError, match="`identity_file` holds a NUL"):
+        RecoveryOptions(identity_file="a\0b")
+
+
 def _create(path: Path) -> str:
     return RecoveryCipher.create_root(RecoveryOptions(identity_file=str(path)))
 

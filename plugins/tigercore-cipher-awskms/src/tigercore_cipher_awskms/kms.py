@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any, final
 
 from tigercore.errors import KeyUnavailable
+from tigercore.model import Secret
 from tigercore_cipher_awskms.options import AwsKmsOptions, endpoint_fault
 from tigercore_cipher_awskms.refusal import NO_CREDENTIALS, refusal, unreadable
 
@@ -26,10 +28,14 @@ class Kms:
         self._key_id = options.key_id
         self._client = _connect(options)
 
-    def encrypt(self, key: bytes, context: Mapping[str, str]) -> bytes:
-        """Return the key, sealed for a context. Errors as `Root.wrap`."""
+    def encrypt(self, key: Secret, context: Mapping[str, str]) -> bytes:
+        """Return the key, given in base64, sealed for a context. Errors as `Root.wrap`."""
+
+        def call(**given: Any) -> Any:
+            return self._client.encrypt(Plaintext=base64.b64decode(key.reveal()), **given)
+
         with _unlogged():
-            sealed = self._ask(self._client.encrypt, "CiphertextBlob", Plaintext=key, EncryptionContext=dict(context))
+            sealed = self._ask(call, "CiphertextBlob", EncryptionContext=dict(context))
         return bytes(sealed)
 
     def decrypt(self, blob: bytes, context: Mapping[str, str]) -> bytes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import final
 
 import trio
 
 from tigercore.errors import KeyUnavailable
+from tigercore.model import Secret
 from tigercore_cipher_awskms.kms import Kms
 from tigercore_envelope import Root
 
@@ -33,7 +35,9 @@ class AwsKmsRoot(Root):
         :raises RootUnreachable: KMS does not answer, or says that it cannot now.
         :raises KeyUnavailable: it refuses; the message says what to do.
         """
-        return await trio.to_thread.run_sync(self._kms.encrypt, key, context, limiter=self._limiter)
+        secret = Secret(base64.b64encode(key).decode())
+        del key  # no error shows it
+        return await trio.to_thread.run_sync(self._kms.encrypt, secret, context, limiter=self._limiter)
 
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """Return the key that was wrapped.

@@ -109,10 +109,15 @@ def _made(path: str) -> str:
 
 
 def _decode(master_key: Secret) -> bytes:
+    key = _key(master_key)
+    if key is None:
+        raise KeyUnavailable(_BAD_KEY)  # out here, where no frame holds what was given
+    return key
+
+
+def _key(master_key: Secret) -> bytes | None:
     try:
         key = base64.b64decode(master_key.reveal().strip(), validate=True)
     except ValueError:
-        raise KeyUnavailable(_BAD_KEY) from None
-    if len(key) != 32:
-        raise KeyUnavailable(_BAD_KEY)
-    return key
+        return None
+    return key if len(key) == 32 else None

@@ -38,9 +38,17 @@ def parse(path: str, line: bytes) -> bytes:
 
     :raises KeyUnavailable: it is not one whole line of a key file.
     """
+    key = _key(line)
+    del line  # no error shows it
+    if key is None:
+        raise KeyUnavailable(f"{path} {_SHAPE}")
+    return key
+
+
+def _key(line: bytes) -> bytes | None:
     parts = _LINE.fullmatch(line)
     if parts is None or zlib.crc32(parts[1]) != int(parts[3], 16):
-        raise KeyUnavailable(f"{path} {_SHAPE}")
+        return None
     return base64.urlsafe_b64decode(parts[2])
 
 

@@ -23,12 +23,22 @@ def encode(passphrase: Secret) -> bytes:
 
     :raises KeyUnavailable: it has fewer than 12 characters, or is no text.
     """
-    text = unicodedata.normalize("NFC", passphrase.reveal().rstrip("\r\n"))
+    fault = _fault(_normal(passphrase))
+    if fault is not None:
+        raise KeyUnavailable(fault)  # out here, where no frame holds the text
+    return _normal(passphrase).encode()
+
+
+def _normal(passphrase: Secret) -> str:
+    return unicodedata.normalize("NFC", passphrase.reveal().rstrip("\r\n"))
+
+
+def _fault(text: str) -> str | None:
     if len(text) < MINIMUM:
-        raise KeyUnavailable(_SHORT)
+        return _SHORT
     if any("\ud800" <= character <= "\udfff" for character in text):  # encode() would raise, and show the text
-        raise KeyUnavailable(_NO_TEXT)
-    return text.encode()
+        return _NO_TEXT
+    return None
 
 
 def suggest_passphrase() -> str:

@@ -12,7 +12,7 @@ from tigercore_cipher_local.passphrase import encode
 from tigercore_cipher_local.root import LocalRoot
 from tigercore_cipher_local.stretch import Stretch
 from tigercore_cipher_local.terminal import ask
-from tigercore_envelope import Root
+from tigercore_envelope import Kek, Root
 
 _WRONG = "wrong passphrase: give the one that this ring was made with; if it is that one, the key was changed or moved"
 
@@ -40,9 +40,10 @@ class PassphraseRoot(Root):
 
         :raises KeyUnavailable: no passphrase is to be had.
         """
-        stretch = self._stretch
+        stretch, kek = self._stretch, Kek(0, key)
+        del key  # no error shows it
         root = await self._root(stretch, new=True)
-        return stretch.header() + await root.wrap(key, _bound(context, stretch))
+        return stretch.header() + await kek.wrapped(root, _bound(context, stretch))
 
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """Return the key that was wrapped.
@@ -65,15 +66,20 @@ class PassphraseRoot(Root):
     async def _root(self, stretch: Stretch, *, new: bool) -> LocalRoot:
         async with self._turn:  # else two would ask, or stretch, at once
             if stretch not in self._roots:
-                passphrase = encode(await self._known(new))
-                key = await trio.to_thread.run_sync(stretch.derive, passphrase, abandon_on_cancel=True)
-                self._roots[stretch] = LocalRoot(key, _WRONG)
+                passphrase = await self._known(new)
+                self._roots[stretch] = await trio.to_thread.run_sync(
+                    _stretched, stretch, passphrase, abandon_on_cancel=True
+                )
             return self._roots[stretch]
 
     async def _known(self, new: bool) -> Secret:
         if self._passphrase is None:
             self._passphrase = await ask(new=new)
         return self._passphrase
+
+
+def _stretched(stretch: Stretch, passphrase: Secret) -> LocalRoot:
+    return LocalRoot(stretch.derive(encode(passphrase)), _WRONG)
 
 
 def _bound(context: Mapping[str, str], stretch: Stretch) -> dict[str, str]:

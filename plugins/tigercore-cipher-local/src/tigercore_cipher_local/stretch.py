@@ -83,4 +83,5 @@ class Stretch:
         try:
             return argon2.derive(passphrase)
         except MemoryError:
+            del passphrase  # no error shows it
             raise KeyUnavailable(_NO_MEMORY.format(self.memory // _MIB)) from None

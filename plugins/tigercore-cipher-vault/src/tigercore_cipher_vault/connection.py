@@ -13,10 +13,12 @@ import httpx2
 import trio
 
 from tigercore.errors import KeyUnavailable
+from tigercore.model import Secret
 from tigercore_cipher_vault.options import VaultOptions
 from tigercore_cipher_vault.token import read_token
 from tigercore_envelope import RootUnreachable
 
+Body = Mapping[str, str | bool | Secret]
 _LIMIT = 64 * 1024  # bytes; a reply that wraps one key has some 400
 
 
@@ -66,8 +68,10 @@ class Connection:
     async def __aexit__(self, *exc_info: Any) -> None:
         await self._transport.__aexit__(*exc_info)
 
-    async def ask(self, method: str, path: str, body: Mapping[str, str | bool] | None = None) -> Reply:
+    async def ask(self, method: str, path: str, body: Body | None = None) -> Reply:
         """Send one request to `/v1/<path>`; the names in the path were checked with the options.
+
+        What is secret in the body is a `Secret`, which is taken out in the request only: no error shows it.
 
         :raises RootUnreachable: no whole reply came back in time.
         :raises KeyUnavailable: there is no token, or the reply is none of Vault's.
@@ -77,7 +81,7 @@ class Connection:
             return await self._exchange(self._request(method, path, body))
         raise RootUnreachable(f"{address} gave no whole reply within {seconds:g} s")
 
-    def _request(self, method: str, path: str, body: Mapping[str, str | bool] | None) -> httpx2.Request:
+    def _request(self, method: str, path: str, body: Body | None) -> httpx2.Request:
         headers = {"X-Vault-Token": read_token(self._options), "Accept-Encoding": "identity", "Connection": "close"}
         if self._options.namespace is not None:
             headers["X-Vault-Namespace"] = self._options.namespace
@@ -85,22 +89,25 @@ class Connection:
         # collector. So the handshake gets less time than the whole.
         extensions = {"timeout": {"connect": self._options.timeout / 2}}
         url = f"{self._options.address}/v1/{path}"
-        return httpx2.Request(method, url, headers=headers, json=body, extensions=extensions)
+        return httpx2.Request(method, url, headers=headers, json=_revealed(body), extensions=extensions)
 
     async def _exchange(self, request: httpx2.Request) -> Reply:
         try:
             response = await self._transport.handle_async_request(request)
             try:
-                return Reply(response.status_code, await self._read(response))
+                body = await self._read(response)
             finally:
                 await response.aclose()
         except (httpx2.HTTPError, httpx2.StreamError) as error:
-            verdict = self._verdict(error)
-        raise verdict  # out here, because the library's error knows the request with its headers
+            body = self._verdict(error)
+        if isinstance(body, KeyUnavailable):
+            raise body  # out here, because the library's error knows the request with its headers
+        return Reply(response.status_code, body)
 
-    async def _read(self, response: httpx2.Response) -> bytes:
+    async def _read(self, response: httpx2.Response) -> bytes | KeyUnavailable:
+        """Return the body, or the error, to be raised where no frame holds the body: it may be a key."""
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise KeyUnavailable(f"{self._options.address} sent a compressed reply, which was not asked for")
+            return KeyUnavailable(f"{self._options.address} sent a compressed reply, which was not asked for")
         body = bytearray()
         with trio.CancelScope() as scope:  # leaving the loop would leave the library's generators open
             async for chunk in cast(httpx2.AsyncByteStream, response.stream):
@@ -108,7 +115,7 @@ class Connection:
                 if len(body) > _LIMIT:
                     scope.cancel()
         if len(body) > _LIMIT:
-            raise KeyUnavailable(f"{self._options.address} sent more than {_LIMIT} bytes: is it a Vault?")
+            return KeyUnavailable(f"{self._options.address} sent more than {_LIMIT} bytes: is it a Vault?")
         return bytes(body)
 
     def _verdict(self, error: Exception) -> KeyUnavailable:
@@ -116,6 +123,12 @@ class Connection:
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
             return KeyUnavailable(f"the certificate of {address} is not trusted: name its authority in `ca_file`")
         return RootUnreachable(f"{address} cannot be reached, or hung up: {type(error).__name__}")
+
+
+def _revealed(body: Body | None) -> dict[str, str | bool] | None:
+    if body is None:
+        return None
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in body.items()}
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import final
 
 from tigercore.errors import KeyUnavailable
+from tigercore.model import Secret
 from tigercore_cipher_vault.connection import Connection
 from tigercore_cipher_vault.options import VaultOptions
 from tigercore_cipher_vault.transit import Transit
@@ -30,7 +31,8 @@ class VaultRoot(Root):
         :raises RootUnreachable: Vault does not answer, is sealed or is busy.
         :raises KeyUnavailable: it refuses, or the answer is none of Vault's.
         """
-        plaintext = base64.b64encode(key).decode()
+        plaintext = Secret(base64.b64encode(key).decode())
+        del key  # no error shows it
         wrapped = await self._transit.transform("encrypt", "ciphertext", plaintext=plaintext, context=_bind(context))
         if not _WRAPPED.fullmatch(wrapped):
             raise KeyUnavailable(f"{self._options.address} sent something else than a ciphertext: is it a Vault?")
@@ -45,16 +47,22 @@ class VaultRoot(Root):
         ciphertext = wrapped.decode("ascii", "replace")
         if not _WRAPPED.fullmatch(ciphertext):
             raise KeyUnavailable("not wrapped by Vault, or changed")
-        text = await self._transit.transform("decrypt", "plaintext", ciphertext=ciphertext, context=_bind(context))
-        try:
-            return base64.b64decode(text, validate=True)
-        except ValueError:
-            pass
-        raise KeyUnavailable(f"{self._options.address} sent something else than base64: is it a Vault?")
+        given = {"ciphertext": ciphertext, "context": _bind(context)}
+        key = _decoded(await self._transit.transform("decrypt", "plaintext", **given))
+        if key is None:
+            raise KeyUnavailable(f"{self._options.address} sent something else than base64: is it a Vault?")
+        return key
 
     def identity(self) -> str:
         """Return `vault:<address>/<mount>/<key>`."""
         return self._options.identity
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
 
 
 def _bind(context: Mapping[str, str]) -> str:

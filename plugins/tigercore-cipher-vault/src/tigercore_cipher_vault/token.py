@@ -7,6 +7,7 @@ import re
 import stat
 
 from tigercore.errors import KeyUnavailable
+from tigercore.model import Secret
 from tigercore_cipher_vault.options import VaultOptions
 
 _LIMIT = 8192
@@ -18,14 +19,11 @@ def read_token(options: VaultOptions) -> str:
 
     :raises KeyUnavailable: there is none, or it cannot be one.
     """
-    if options.token is not None:
-        source, text = "`token`", options.token.reveal()
-    else:
-        source = options.token_file or ""
-        text = _read(source)
-    if not _SHAPE.fullmatch(text.strip()):
+    source = "`token`" if options.token is not None else options.token_file or ""
+    token = options.token if options.token is not None else Secret(_read(source))
+    if not _SHAPE.fullmatch(token.reveal().strip()):
         raise KeyUnavailable(f"{source} holds no Vault token: one line of printable ASCII is expected")
-    return text.strip()
+    return token.reveal().strip()
 
 
 def _read(path: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from tigercore.errors import KeyUnavailable
+from tigercore.model import Secret
 from tigercore_cipher_vault.connection import Connection, Reply
 from tigercore_cipher_vault.options import VaultOptions
 from tigercore_envelope import RootUnreachable
@@ -23,7 +24,7 @@ class Transit:
         self._options = options
         self._connection = connection
 
-    async def transform(self, action: str, result: str, **given: str) -> str:
+    async def transform(self, action: str, result: str, **given: str | Secret) -> str:
         """Have the key `encrypt` or `decrypt` what is given, and return that field of the reply."""
         reply = await self._connection.ask("POST", self._path(action), given)
         if reply.status != 200:

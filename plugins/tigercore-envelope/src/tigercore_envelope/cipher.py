@@ -153,16 +153,22 @@ class EnvelopeCipher(Cipher):
         refusals: list[KeyUnavailable] = []
         for slot in sorted(key.slots, key=self._strangeness):
             try:
-                opened = await self._patiently(partial(self._root.unwrap, slot.blob, _place(ring_id, key)))
+                kek = await self._opened(ring_id, key, slot)
             except RootUnreachable as error:
                 raise KeyUnavailable(self._refusal(key, [error])) from error
             except KeyUnavailable as error:
                 refusals.append(error)
                 continue
-            if len(opened) == SIZE and hmac.compare_digest(Kek(key.version, opened).check(), key.check):
-                return Kek(key.version, opened)
+            if kek is not None:
+                return kek
             refusals.append(KeyUnavailable("it does not pass its check"))
         raise KeyUnavailable(self._refusal(key, refusals)) from next(iter(refusals), None)
+
+    async def _opened(self, ring_id: UUID, key: WrappedKey, slot: KeySlot) -> Kek | None:
+        """Return what a slot holds, None if it does not pass its check: no frame that raises holds its bytes."""
+        opened = await self._patiently(partial(self._root.unwrap, slot.blob, _place(ring_id, key)))
+        kek = Kek(key.version, opened) if len(opened) == SIZE else None
+        return kek if kek is not None and hmac.compare_digest(kek.check(), key.check) else None
 
     def _strangeness(self, slot: KeySlot) -> tuple[bool, bool]:
         """Order slots: those of this very root, then those of its kind, then the others."""

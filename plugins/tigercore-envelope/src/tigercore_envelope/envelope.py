@@ -82,15 +82,10 @@ def unseal(sealed: bytes, keks: Mapping[int, Kek], context: bytes) -> bytes:
     kek = keks.get(version)
     if kek is None:
         raise KeyUnavailable(f"the ring has no key {version} that opens messages: unlock it anew, or restore the key")
-    nonce = sealed[_NONCE]
-    key, commitment = _derive(kek, sealed[4:10], sealed[_SALT], nonce, context)
-    if not hmac.compare_digest(commitment, sealed[_COMMITMENT]):
-        raise WrongKeyOrContext(f"sealed for another place, or with another key than this version {version}")
-    try:
-        padded = AESGCM(key).decrypt(nonce, sealed[_BODY], sealed[_HEADER] + context)
-    except InvalidTag:
-        raise Tampered(f"changed since it was sealed with key {version}: restore it from a backup") from None
-    return _unpad(padded)
+    opened = _open(kek, sealed, context)
+    if isinstance(opened, DecryptionFailed):
+        raise opened  # out here, where no frame holds the message's key
+    return opened
 
 
 def key_of(sealed: bytes) -> int:
@@ -109,6 +104,17 @@ def key_of(sealed: bytes) -> int:
     return int(version)
 
 
+def _open(kek: Kek, sealed: bytes, context: bytes) -> bytes | DecryptionFailed:
+    nonce = sealed[_NONCE]
+    key, commitment = _derive(kek, sealed[4:10], sealed[_SALT], nonce, context)
+    if not hmac.compare_digest(commitment, sealed[_COMMITMENT]):
+        return WrongKeyOrContext(f"sealed for another place, or with another key than this version {kek.version}")
+    try:
+        return _unpad(AESGCM(key).decrypt(nonce, sealed[_BODY], sealed[_HEADER] + context))
+    except InvalidTag:
+        return Tampered(f"changed since it was sealed with key {kek.version}: restore it from a backup")
+
+
 def _derive(kek: Kek, start: bytes, salt: bytes, nonce: bytes, context: bytes) -> tuple[bytes, bytes]:
     okm = kek.derive(lp(_DOMAIN, start, nonce, context), 64, salt)
     return okm[:32], okm[32:]
@@ -119,9 +125,9 @@ def _pad(plaintext: bytes) -> bytes:
     return size.to_bytes(4, "big") + plaintext + bytes(-(size + 4) % _BLOCK)
 
 
-def _unpad(padded: bytes) -> bytes:
+def _unpad(padded: bytes) -> bytes | Malformed:
     size = int.from_bytes(padded[:4], "big")
     plaintext, zeros = padded[4 : 4 + size], padded[4 + size :]
     if len(plaintext) != size or len(zeros) >= _BLOCK or any(zeros):
-        raise Malformed("not a TGC1 message: the padding does not fit")
+        return Malformed("not a TGC1 message: the padding does not fit")
     return plaintext

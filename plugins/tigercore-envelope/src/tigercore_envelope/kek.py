@@ -22,6 +22,7 @@ class Kek:
 
     def __init__(self, version: int, key: bytes) -> None:
         if len(key) != SIZE:
+            del key  # no error shows it
             raise ValueError(f"a key has {SIZE} bytes")
         self.version = version
         self.__key = key

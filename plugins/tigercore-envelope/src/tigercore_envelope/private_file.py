@@ -32,6 +32,7 @@ def create_private(path: str, content: bytes) -> None:
         descriptor, draft = tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
         try:
             _fill(descriptor, content)
+            del content  # it counts from now on, and what follows may raise
             os.link(draft, path)  # fails if the name is taken
         finally:
             os.unlink(draft)

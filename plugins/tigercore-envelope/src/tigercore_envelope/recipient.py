@@ -35,14 +35,9 @@ class Recipient(Root):
 
         :raises KeyUnavailable: the text is no identity.
         """
-        from pyrage import IdentityError, x25519
-
-        try:
-            identity = x25519.Identity.from_str(text.reveal().strip())
-        except (IdentityError, ValueError):
-            raise KeyUnavailable(
-                "not an age identity: one line that begins with AGE-SECRET-KEY-1 is expected"
-            ) from None
+        identity = _identity(text)
+        if identity is None:
+            raise KeyUnavailable("not an age identity: one line that begins with AGE-SECRET-KEY-1 is expected")
         return cls(str(identity.to_public()), identity)
 
     @property
@@ -61,22 +56,37 @@ class Recipient(Root):
 
         :raises KeyUnavailable: there is no identity here, or the file is for another recipient or another key.
         """
-        import pyrage
-
         if self._identity is None:
             raise KeyUnavailable(f"{self.identity()} only seals here: give its identity file")
-        try:
-            opened = bytes(pyrage.decrypt(wrapped, [self._identity]))
-        except pyrage.DecryptError:
-            raise KeyUnavailable("not sealed for this recovery key, or changed") from None
-        bound = _bound(context)
-        if len(opened) != len(bound) + SIZE or not hmac.compare_digest(opened[:-SIZE], bound):
-            raise KeyUnavailable("sealed for another ring or version")
-        return opened[-SIZE:]
+        key = _opened(wrapped, self._identity, _bound(context))
+        if isinstance(key, KeyUnavailable):
+            raise key  # out here, where no frame holds what was opened
+        return key
 
     def identity(self) -> str:
         """Return the recipient: it is public."""
         return str(self._public)
+
+
+def _identity(text: Secret) -> x25519.Identity | None:
+    from pyrage import IdentityError, x25519
+
+    try:
+        return x25519.Identity.from_str(text.reveal().strip())
+    except (IdentityError, ValueError):
+        return None
+
+
+def _opened(wrapped: bytes, identity: x25519.Identity, bound: bytes) -> bytes | KeyUnavailable:
+    import pyrage
+
+    try:
+        opened = bytes(pyrage.decrypt(wrapped, [identity]))
+    except pyrage.DecryptError:
+        return KeyUnavailable("not sealed for this recovery key, or changed")
+    if len(opened) != len(bound) + SIZE or not hmac.compare_digest(opened[:-SIZE], bound):
+        return KeyUnavailable("sealed for another ring or version")
+    return opened[-SIZE:]
 
 
 def _recipient(text: str) -> x25519.Recipient:

@@ -16,6 +16,7 @@ from tigercore_envelope.private_file import create_private, read_private
 from tigercore_envelope.recipient import Recipient
 from tigercore_envelope.root import Root
 
+_NUL = "`identity_file` holds a NUL, which no path can: write the path anew"
 _ONE_OF = "give the recovery cipher either `identity_file`, or the `recipient` of an identity that lies in a safe"
 
 
@@ -24,7 +25,7 @@ _ONE_OF = "give the recovery cipher either `identity_file`, or the `recipient` o
 class RecoveryOptions:
     """The identity, or only its public half, which seals and does not open.
 
-    :raises SettingsError: none is given, or both.
+    :raises SettingsError: none is given, or both, or the path cannot be one.
     """
 
     identity_file: str | None = None
@@ -33,6 +34,8 @@ class RecoveryOptions:
     def __attrs_post_init__(self) -> None:
         if (self.identity_file is None) == (self.recipient is None):
             raise SettingsError([_ONE_OF])
+        if "\0" in (self.identity_file or ""):
+            raise SettingsError([_NUL])
 
 
 @final
@@ -76,8 +79,12 @@ def _generated() -> bytes:
 
 
 def _read(path: str) -> Recipient:
-    text = read_private(path, 4096).decode("ascii", "replace")
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    lines = _lines(read_private(path, 4096))
     if len(lines) != 1:
         raise KeyUnavailable(f"{path} is not an identity file as age-keygen writes it: one identity is expected")
-    return Recipient.from_identity(Secret(lines[0]))
+    return Recipient.from_identity(lines[0])
+
+
+def _lines(content: bytes) -> list[Secret]:
+    lines = content.decode("ascii", "replace").splitlines()
+    return [Secret(line) for line in lines if line.strip() and not line.startswith("#")]

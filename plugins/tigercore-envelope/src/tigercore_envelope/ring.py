@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import os
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from tigercore_envelope.lp import lp
 OPENING = frozenset({KeyState.STAGED, KeyState.ACTIVE, KeyState.DECRYPT})
 """The states of keys that open messages."""
 
+_LAST = 2**32 - 1  # the highest version that the header of a message holds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHANGED = "the key ring was changed by something else than tigercore: restore it with `tigercore cipher import`"
 
@@ -79,14 +81,23 @@ class UnlockedRing:
         return seal(self.active, unseal(ring.hash_key, self.keks, _hash_place(self.place)), _hash_place(self.place))
 
     def _mac(self, ring: KeyRing, version: int) -> bytes:
-        return hmac.digest(self.active.derive(b"tigercore/ring", 32), _canonical(ring, version), "sha256")
+        """Return the MAC under every key that opens messages together.
+
+        Who has one of them, stolen or his own, cannot make a ring in which another one still opens anything.
+        """
+        content = _canonical(ring, version)  # before any key is in this frame: it may raise
+        parts = [self.keks[each].derive(b"tigercore/ring", 32) for each in sorted(self.keks)]
+        return hmac.digest(hashlib.sha256(b"".join(parts)).digest(), content, "sha256")
 
 
 def require_sound(ring: KeyRing) -> None:
     """Pass if the ring's own numbers and states fit each other.
 
-    :raises KeyUnavailable: they do not.
+    :raises KeyUnavailable: they do not, or tigercore writes no such values.
     """
+    _canonical(ring, ring.version)
+    if not all(0 < key.version <= _LAST for key in ring.keys):
+        raise KeyUnavailable(f"a key has a version that no message can name: {_CHANGED}")
     if not any(key.version == ring.active and key.state is KeyState.ACTIVE for key in ring.keys):
         raise KeyUnavailable(f"key {ring.active} is to seal, but is not active: {_CHANGED}")
     low = [key.version for key in ring.keys if key.state in OPENING and key.version < ring.min_decrypt]
@@ -108,7 +119,18 @@ def _hash_place(place: bytes) -> bytes:
 
 
 def _canonical(ring: KeyRing, version: int) -> bytes:
-    """Return everything in the ring but the MAC, so that no two rings give the same bytes."""
+    """Return everything in the ring but the MAC, so that no two rings give the same bytes.
+
+    :raises KeyUnavailable: a number has more than 64 bits, a time has no zone, or a text is none that UTF-8 can hold.
+    """
+    try:
+        return _fields(ring, version)
+    except (OverflowError, TypeError, UnicodeEncodeError):
+        pass  # what Python says of it would not help
+    raise KeyUnavailable(f"a value in the key ring cannot be one: {_CHANGED}")
+
+
+def _fields(ring: KeyRing, version: int) -> bytes:
     numbers = (version, ring.active, ring.min_decrypt, ring.frozen, ring.epoch)
     recovery = lp(*[recipient.encode() for recipient in ring.recovery])
     keys = lp(*[_canonical_key(key) for key in ring.keys])

@@ -143,13 +143,13 @@ class Snapshot:
             if isinstance(change, Put) and isinstance(change.row, KeyRing):
                 await self._turn_to(attrs.evolve(change.row, version=change.row.version + 1))
 
-    async def load(self) -> None:
-        """Read everything from the store. What this process writes meanwhile is newer than what is read.
+    async def load(self) -> tuple[list[AccountRow], list[TokenRow]]:
+        """Read everything from the store, and return it. What this process writes meanwhile is newer than that.
 
         :raises KeyUnavailable: the key ring has changed, and does not open.
         """
         async with self._loading:  # one at a time: the one that reads last is the one that is believed
-            await self._load()
+            return await self._load()
 
     async def reload(self, account_ids: Collection[UUID]) -> None:
         """Read some accounts again, after a write met a newer version of one. Errors as `load`."""
@@ -168,13 +168,14 @@ class Snapshot:
         found = {row.id: row for row in tokens}
         return rows, [found.get(row.id) or _without_token(row.account) for row in rows]
 
-    async def _load(self) -> None:
+    async def _load(self) -> tuple[list[AccountRow], list[TokenRow]]:
         with self._touching() as touched:
             revision = await self._store.wait_for_change(-1)
             ring, rows, tokens = await self._read()
             await self._held.turn_to(ring)
         self._revision = max(self._revision, revision)
         self._take(set(self._rows), touched, rows, tokens)
+        return rows, tokens
 
     @contextmanager
     def _touching(self) -> Iterator[set[UUID]]:

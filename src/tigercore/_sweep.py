@@ -15,7 +15,7 @@ from tigercore.errors import AccountManagerError, StaleVersion
 from tigercore.model import AuditSeverity
 from tigercore.ports import Put
 
-PAGE = 100  # accounts in one transaction: other writers wait for it
+PAGE = 250  # accounts in one transaction, about 20 ms for which other writers wait
 _TRIES = 20  # writes of others that the change of one account may meet
 
 Progress = Callable[[int, int], None]

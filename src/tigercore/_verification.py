@@ -17,8 +17,7 @@ from tigercore.ports import AccountRow, TokenRow
 
 async def verify(snapshot: Snapshot, vault: Vault, progress: Progress) -> Verification:
     """Read every secret from the store, not from memory, and open it. Errors as `KeyManager.verify`."""
-    await snapshot.load()
-    sealed = [row for row in _both(await snapshot.stored()) if row.sealed is not None]
+    sealed = [row for row in _both(await snapshot.load()) if row.sealed is not None]
     faults: list[str] = []
     for at, row in enumerate(sealed):
         if at % PAGE == 0:

@@ -92,7 +92,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=FLOOR, default=False)
 def bench(session: nox.Session) -> None:
     """Measure, as ratios within one run: `nox -s bench -- --quick` takes a minute."""
-    sync(session, "sdk")
+    sync(session, "sdk", "servers")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from benchmarks import calls, imports, opening, order_path, pick, rotation, seal
+from benchmarks import calls, imports, opening, order_path, pick, rotation, seal, unlock
 from benchmarks.measure import FULL, QUICK, Row, Scale, probe
 
 _GROUPS = {
@@ -21,6 +21,7 @@ _GROUPS = {
     "execute": order_path.rows,
     "seal": seal.rows,
     "rotate": rotation.rows,
+    "unlock": unlock.rows,
     "calls": calls.rows,
     "open": opening.rows,
     "import": imports.rows,

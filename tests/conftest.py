@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -19,6 +20,9 @@ from tigercore.testing._memory_store import MemoryAccountStore, MemoryBackend, M
 from tigercore.testing._scripted_client import ScriptedTigerClient
 from tigercore.testing._toy_cipher import ToyCipher, ToyOptions
 from tigercore.testing.clock import ManualClock, driver_context
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell lets what it runs in the background ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NAMES = ("round_robin", "random", "least_used", "fastest_response")
 

@@ -61,8 +61,10 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-async def supervise(task: Callable[[], Awaitable[None]], rng: random.Random, on: type[Exception] = Exception) -> None:
-    """Run a task; after such an error wait, twice as long each time up to a minute, and start it again.
+async def supervise(
+    task: Callable[[], Awaitable[None]], rng: random.Random, on: type[Exception] = Exception, most: float = 60.0
+) -> None:
+    """Run a task; after such an error wait, twice as long each time up to `most` seconds, and start it again.
 
     A plugin's service never takes the core with it (architecture 6); a task of the core outlives a store that is gone
     for a while. Any other error leaves.
@@ -78,5 +80,5 @@ async def supervise(task: Callable[[], Awaitable[None]], rng: random.Random, on:
             _log.debug("the failure in full", exc_info=errors)
         else:
             return
-        wait = 1.0 if trio.current_time() - began > _STEADY else min(wait * 2, 60.0)
+        wait = 1.0 if trio.current_time() - began > _STEADY else min(wait * 2, most)
         await trio.sleep(wait * rng.uniform(0.5, 1.0))

@@ -15,6 +15,8 @@ from tigercore.model import AuditEntry, KeyRing
 from tigercore.ports import AccountRow, AccountStore, Cipher, Put, Record, TokenRow
 
 _TRIES = 20  # writes of other processes that a freeze may meet
+_FREEZES = 10_000  # that may lie between an export of the ring and its import
+_HIGHEST = 2**53  # a ring's version, far below what a column holds: so there is always a next one
 
 
 async def found_ring(store: AccountStore, cipher: Cipher, rng: random.Random) -> None:
@@ -68,11 +70,12 @@ async def import_ring(
     await cipher.unlock(ring)
     await _require_enough(store, there, ring)
     if there is not None:
-        ring = attrs.evolve(ring, frozen=ring.frozen or there.frozen, epoch=max(ring.epoch, there.epoch))
+        ring = _joined(there, ring)
     first = 0 if there is None else there.version
-    for version in range(first, max(first, ring.version) + 1):  # programs that are open believe no lower version
-        ready = await cipher.authenticate(attrs.evolve(ring, version=version))
-        await store.apply([Put(ready), *([Record(entry)] if version == first else [])])
+    last = max(first, ring.version)  # programs that are open believe no lower version
+    ready = await cipher.authenticate(attrs.evolve(ring, version=last))
+    steps = (Put(attrs.evolve(ring, version=version)) for version in range(first, last))
+    await store.apply([*steps, Put(ready), Record(entry)])
 
 
 async def _require_damaged(cipher: Cipher, there: KeyRing, *, force: bool) -> None:
@@ -83,6 +86,21 @@ async def _require_damaged(cipher: Cipher, there: KeyRing, *, force: bool) -> No
             "the ring of this store does not open here, but it may with another root, or later: give that one, or add "
             "--force if it is damaged"
         )
+
+
+def _joined(there: KeyRing, ring: KeyRing) -> KeyRing:
+    """Return the exported ring with what the store's own still says of an emergency.
+
+    Anybody may have written that. So an epoch counts as far as freezes can have driven it, and no further.
+
+    :raises KeyUnavailable: no ring can be written over the one that stands.
+    """
+    if not 0 <= there.version <= _HIGHEST:
+        raise KeyUnavailable(
+            "no ring can follow the one of this store, its version is planted: restore the store from a backup"
+        )
+    epoch = min(max(ring.epoch, there.epoch), ring.epoch + _FREEZES)
+    return attrs.evolve(ring, frozen=ring.frozen or there.frozen, epoch=epoch)
 
 
 async def _passes(ask: Callable[[KeyRing], Awaitable[object]], ring: KeyRing) -> bool:

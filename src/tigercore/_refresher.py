@@ -146,7 +146,7 @@ class Refresher:
         await self._snapshot.reload({account.id, *(row.id for row in self._snapshot.token_family(account))})
 
     def _alive(self, row: TokenRow, token: Token, family: Sequence[TokenRow]) -> TokenRow:
-        if self._vault.open_token(row) == token:
+        if self._vault.readable_token(row) == token:
             return rules.settled(row, TokenState.VALID, self._due(row, token, family))
         return self._renewed(row, token, family)
 
@@ -198,7 +198,8 @@ class Refresher:
         wait = _FIRST_WAIT
         while True:
             family = self._snapshot.token_family(account)
-            renewed = [self._renewed(r, fresh, family) for r in family if not self._has_newer(r, fresh)]
+            renewed = [self._renewed(r, fresh, family) for r in family if self._awaits(r, fresh)]
+            self._snapshot.hold(renewed)
             try:
                 try:
                     await self._end(renewed, attempt, TokenRefreshStatus.SUCCEEDED, "")
@@ -206,13 +207,14 @@ class Refresher:
                 except StaleVersion:
                     await self._reload(account)
             except (StoreUnavailable, KeyUnavailable):
-                self._snapshot.hold(renewed)
                 await trio.sleep(wait)
                 wait *= 2
 
-    def _has_newer(self, row: TokenRow, fresh: Token) -> bool:
-        held = self._vault.open_token(row)
-        return held is not None and rules.is_newer(held, attrs.evolve(row, issued_at=fresh.issued_at))
+    def _awaits(self, row: TokenRow, fresh: Token) -> bool:
+        """Say whether a row is to hold this token: it was not put out of use, and holds no newer one."""
+        held = self._vault.readable_token(row)
+        newer = held is not None and rules.is_newer(held, attrs.evolve(row, issued_at=fresh.issued_at))
+        return row.state is not TokenState.DISABLED and not newer
 
     async def _lose(self, account: TigerAccount, attempt: TokenAttempt, sent: Token, error: ClientError) -> None:
         failures = 0
@@ -232,7 +234,7 @@ class Refresher:
         state, status = _outcome(error)
         wait = error.retry_after if isinstance(error, RateLimited) else 0.0
         family = self._snapshot.token_family(account)
-        lost = {row.id for row in family if self._vault.open_token(row) == sent}
+        lost = {row.id for row in family if self._vault.readable_token(row) == sent}
         put_off = [row for row in self._put_off(family, state, wait) if row.id in lost]
         await self._end(put_off, attempt, status, str(error))
         return max((row.failures for row in put_off), default=0)

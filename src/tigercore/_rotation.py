@@ -82,9 +82,12 @@ def frozen(ring: KeyRing) -> KeyRing:
     return attrs.evolve(ring, frozen=True, epoch=ring.epoch + 1)
 
 
-def thawed(ring: KeyRing) -> KeyRing | None:
-    """Return the ring under which accounts sign again, None if they do already."""
-    return attrs.evolve(ring, frozen=False) if ring.frozen else None
+def thawed(ring: KeyRing) -> KeyRing:
+    """Return the ring under which accounts sign again: a newer one in any case.
+
+    A program that believed a freeze which does not stand any more, as it was no true one, waits for that.
+    """
+    return attrs.evolve(ring, frozen=False)
 
 
 def newest_root(ring: KeyRing) -> str:

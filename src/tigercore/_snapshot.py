@@ -42,6 +42,12 @@ class Snapshot:
         self._loading = trio.Lock()
         self._touched: set[UUID] | None = None  # what was written here since the load that is under way began
         self._change = trio.Event()
+        self._behind = trio.Event()
+
+    @property
+    def revision(self) -> int:
+        """Return the store's revision up to which everything is known here."""
+        return self._revision
 
     @property
     def ring(self) -> KeyRing:
@@ -196,8 +202,6 @@ class Snapshot:
     async def _read(self) -> tuple[KeyRing | None, list[AccountRow], list[TokenRow]]:
         """Read all rows and the ring that opens them: the ring as it stood both before and after the rows."""
         ring = await self._store.key_ring()
-        if ring is not None and ring.frozen:  # at once: no row, damaged perhaps, stands in the way of a freeze
-            await self._held.turn_to(ring)
         while True:
             rows, tokens = await self.stored()
             before, ring = ring, await self._store.key_ring()
@@ -215,18 +219,27 @@ class Snapshot:
                         await self._held.turn_to(ring)
                 self._announce()
         except BaseException:
-            self._revision = -1  # so that `follow` reads everything
+            self.fall_behind()
             raise
 
     def _holds_below(self, floor: int) -> bool:
         tokens = (row.kek for row in self._tokens.values() if row.sealed is not None)
         return any(kek < floor for kek in chain((row.kek for row in self._rows.values()), tokens))
 
-    async def follow(self) -> None:
-        """Keep up with the writes of other processes, for ever."""
+    def fall_behind(self) -> None:
+        """Let everything be read again: others have written."""
+        self._behind.set()
+
+    async def catch_up(self) -> None:
+        """Read everything whenever others have written, for ever. Errors as `load`; then call it again."""
         while True:
-            if await self._store.wait_for_change(self._revision) > self._revision:
+            await self._behind.wait()
+            self._behind = trio.Event()
+            try:
                 await self.load()
+            except BaseException:
+                self.fall_behind()
+                raise
 
     def hold(self, rows: Iterable[TokenRow]) -> None:
         """Keep token rows in memory that the store could not take; the next write of them takes them along."""

@@ -13,7 +13,7 @@ import trio
 
 from tigercore._ttlcache import TtlCache
 from tigercore.clock import Clock
-from tigercore.errors import DecryptionFailed, SigningFrozen
+from tigercore.errors import DecryptionFailed, KeyUnavailable, SigningFrozen
 from tigercore.model import AccountStatus, Credentials, KeyRing, Secret, TigerAccount, Token
 from tigercore.ports import AccountRow, Cipher, Endpoint, Signer, TigerClient, TokenRow
 
@@ -28,24 +28,33 @@ class Vault:
     def __init__(self, cipher: Cipher, client: TigerClient, clock: Clock) -> None:
         self._cipher = cipher
         self._client = client
-        self._frozen = False
-        self._signers = TtlCache[tuple[tuple[int, Endpoint], Signer]](clock, KEPT)
+        self._frozen_at: int | None = None  # the version of the ring that froze, None: accounts sign
+        self._signers = TtlCache[tuple[AccountRow, Signer]](clock, KEPT)
         self._tokens = TtlCache[tuple[int, Token]](clock, KEPT)
         _open.add(self)
 
     async def adopt(self, ring: KeyRing) -> None:
         """Use the keys of this state of the ring from now on. Errors as `Cipher.unlock`.
 
-        A freeze holds even if the ring does not open here: after a panic it may be wrapped under another root alone.
+        Only a ring that opens, and is newer than the one that froze, lets accounts sign again.
         """
-        self._frozen = self._frozen or ring.frozen
+        self.heed(ring)
         await self._cipher.unlock(ring)
-        self._frozen = ring.frozen
+        if self._frozen_at is not None and not ring.frozen and ring.version > self._frozen_at:
+            self._frozen_at = None
+
+    def heed(self, ring: KeyRing) -> None:
+        """Sign nothing from now on if the ring is frozen, even if it does not open here, or went back.
+
+        After a panic it may be wrapped under another root alone; who can write a false freeze can delete it all.
+        """
+        if ring.frozen:
+            self._frozen_at = max(ring.version, self._frozen_at or 0)
 
     @property
     def is_frozen(self) -> bool:
         """Say whether nothing is signed."""
-        return self._frozen
+        return self._frozen_at is not None
 
     def seal(self, account: TigerAccount, credentials: Credentials, sealing: int) -> AccountRow:
         """Return the account's row with its credentials sealed into it for the `sealing`-th time."""
@@ -73,15 +82,14 @@ class Vault:
         self._client.validate(credentials, endpoint)
 
     def signer(self, row: AccountRow) -> Signer:
-        """Return the parsed key of an account, from memory if this sealing of it was parsed a short while ago.
+        """Return the parsed key of an account, from memory if all that its seal binds was so a short while ago.
 
         :raises SigningFrozen: nothing is signed now, or not for this account.
         """
         self._require_thawed(row.account)
-        mark = (row.sealing, endpoint_of(row.account))
         cached = self._signers.get(row.id)
-        if cached is None or cached[0] != mark:
-            cached = (mark, self._client.signer(self.open(row), mark[1]))
+        if cached is None or (cached[0] is not row and not _is_sealed_alike(cached[0], row)):
+            cached = (row, self._client.signer(self.open(row), endpoint_of(row.account)))
             self._signers.put(row.id, cached)
         return cached[1]
 
@@ -101,6 +109,13 @@ class Vault:
             cached = (row.sealing, Token(Secret(text), row.issued_at, row.expires_at))
             self._tokens.put(row.id, cached)
         return cached[1]
+
+    def readable_token(self, row: TokenRow) -> Token | None:
+        """Return the token of a row, None if it holds none, or one that does not open: a sibling that is damaged."""
+        try:
+            return self.open_token(row)
+        except (DecryptionFailed, KeyUnavailable):
+            return None
 
     def reseal(self, row: AccountRow, account: TigerAccount | None = None) -> AccountRow:
         """Return a row sealed once more, with the key that is active now, as this state of its account.
@@ -162,7 +177,7 @@ class Vault:
         return again
 
     def _require_thawed(self, account: TigerAccount) -> None:
-        if self._frozen:
+        if self.is_frozen:
             raise SigningFrozen("nothing is signed: this installation is frozen; see `tigercore cipher status`")
         if account.status is AccountStatus.COMPROMISED:
             raise SigningFrozen(
@@ -190,6 +205,12 @@ def endpoint_of(account: TigerAccount) -> Endpoint:
 def is_bound_alike(one: TigerAccount, other: TigerAccount) -> bool:
     """Say whether credentials sealed for one of these states of an account open in the other."""
     return _bound_columns(one) == _bound_columns(other)
+
+
+def _is_sealed_alike(one: AccountRow, other: AccountRow) -> bool:
+    """Say whether two states of a row hold the same credentials for the same place, so that both open or neither."""
+    same = one.sealed == other.sealed and one.sealing == other.sealing
+    return same and is_bound_alike(one.account, other.account)
 
 
 def _account_context(account: TigerAccount, sealing: int) -> bytes:

@@ -17,6 +17,7 @@ import attrs
 
 from tigercore._background import open_background, supervise
 from tigercore._budget import Budgets
+from tigercore._feed import PATIENCE, Feed
 from tigercore._founding import found_ring
 from tigercore._health import Health
 from tigercore._plugins import Hooks, choose, load_hooks
@@ -138,11 +139,13 @@ async def run_on(
     vault = Vault(ports.cipher, ports.client, clock)
     snapshot = Snapshot(ports.store, vault.adopt)
     await snapshot.load()
+    feed = Feed(ports.store, snapshot, vault.heed)
     async with open_background() as nursery:
         tiger = _assemble(ports, settings, snapshot, vault, hooks, clock, rng, nursery, initiator or user())
         mark = _current.set(tiger)  # before any task starts: tasks inherit it
         try:
-            nursery.start_soon(supervise, snapshot.follow, rng, PortError)
+            nursery.start_soon(supervise, feed.listen, rng, PortError, PATIENCE)
+            nursery.start_soon(supervise, snapshot.catch_up, rng, PortError)
             nursery.start_soon(vault.sweep)
             if settings.tokens.auto_refresh:
                 await tiger.tokens.start_background_refresh_scheduler()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import final
 from uuid import UUID
@@ -222,12 +223,13 @@ class KeyManager:
 
     def _rewrapped(self, account_id: UUID) -> list[Put]:
         row, token_row = self._snapshot.row(account_id), self._snapshot.token(account_id)
-        try:
-            changes = [Put(self._vault.reseal(row))] if self._is_old(row) else []
+        changes: list[Put] = []
+        with suppress(DecryptionFailed, KeyUnavailable):  # `verify` names it, and nothing is retired
+            if self._is_old(row):
+                changes.append(Put(self._vault.reseal(row)))
+        with suppress(DecryptionFailed, KeyUnavailable):
             if token_row.sealed is not None and self._is_old(token_row):
                 changes.append(Put(self._vault.reseal_token(token_row)))
-        except (DecryptionFailed, KeyUnavailable):  # `verify` names it, and nothing is retired
-            return []
         return changes
 
     def _is_old(self, row: AccountRow | TokenRow) -> bool:

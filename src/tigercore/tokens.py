@@ -123,7 +123,7 @@ class TokenManager:
         """Take note that the gateway refused this token; unless a newer one is here already, it is in doubt now."""
         await self._snapshot.reload([row.id for row in self._snapshot.token_family(account)] or [account.id])
         family, now = self._snapshot.token_family(account), self._clock.now()
-        held = [row for row in family if row.state is TokenState.VALID and self._vault.open_token(row) == refused]
+        held = [row for row in family if row.state is TokenState.VALID and self._vault.readable_token(row) == refused]
         leader = refresh.leader(family)
         doubts = [refresh.settled(row, TokenState.UNCERTAIN, now if row.id == leader else None) for row in held]
         if doubts:

@@ -300,6 +300,32 @@ def test_after_panic_an_account_comes_back_with_a_new_key_alone(keeper: Desk) ->
     assert not ring(keeper)["frozen"]
 
 
+def settings_with(desk: Desk, options: str) -> Path:
+    """Write the desk's settings anew, with another cipher."""
+    old = (desk.directory / "tigercore.toml").read_text().partition("[cipher]")[0]
+    return desk.file("other.toml", f"{old}\n[cipher]\n{options}\n")
+
+
+def test_panic_freezes_with_settings_that_name_a_recovery_identity(bare: Desk) -> None:
+    bare("init", "--recovery-file", "safe.key")
+    settings = settings_with(bare, f'driver = "recovery"\noptions = {{ identity_file = "{bare.directory}/safe.key" }}')
+    assert 0 == bare("panic", "--yes", "--config", settings).code
+    assert ring(bare)["frozen"]
+
+
+def test_a_recovery_identity_is_no_new_root(bare: Desk) -> None:
+    bare("init", "--recovery-file", "safe.key")
+    settings = settings_with(bare, f'driver = "recovery"\noptions = {{ identity_file = "{bare.directory}/safe.key" }}')
+    ended = bare("cipher", "rekey-root", "--recovery-file", "safe.key", "--config", settings)
+    assert (2, True) == (ended.code, "name its new root with --to FILE" in ended.err)
+
+
+def test_panic_with_a_new_root_says_what_is_wrong_with_the_old_one(keeper: Desk) -> None:
+    root(keeper).unlink()
+    ended = keeper("panic", "--yes", "--to", another_root(keeper))
+    assert (1, True, False) == (ended.code, str(root(keeper)) in ended.err, "new.key" in ended.err)
+
+
 def test_panic_freezes_though_a_row_is_damaged(keeper: Desk) -> None:
     with sqlite3.connect(keeper.directory / "tigercore.db") as connection:
         connection.execute("update tc_account set tags = 'x'")

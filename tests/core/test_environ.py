@@ -44,6 +44,39 @@ def test_neither_proc_nor_a_child_shows_a_secret_that_was_taken() -> None:
     assert "True False True" == ran.stdout.strip()
 
 
+AGAIN = """
+import os
+from tigercore._environ import take
+os.environ["A_SECRET"] = os.environ["A_SECRET"].strip()
+print(take(os.environ, "A_SECRET").reveal() == "canary-5417")
+print(b"canary-5417" in open("/proc/self/environ", "rb").read())
+"""
+
+TWICE = """
+import ctypes, os, sys
+def texts(given):
+    return (ctypes.c_char_p * (len(given) + 1))(*[each.encode() for each in given], None)
+environ = [f"{name}={value}" for name, value in os.environ.items()]
+words = [sys.executable, "-c", sys.argv[1]]
+ctypes.CDLL(None).execve(words[0].encode(), texts(words), texts([*environ, "A_SECRET=canary-5417"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_proc_does_not_show_a_secret_that_was_assigned_anew_before_it_was_taken() -> None:
+    environ = {**os.environ, "A_SECRET": " canary-5417 "}
+    ran = subprocess.run([sys.executable, "-c", AGAIN], env=environ, capture_output=True, text=True, check=True)
+    assert ["True", "False"] == ran.stdout.split()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_proc_does_not_show_a_secret_that_was_given_twice() -> None:
+    environ = {**os.environ, "A_SECRET": "canary-5417", "BESIDE": "1"}
+    words = [sys.executable, "-c", TWICE, SHOW]
+    ran = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
+    assert "True False True" == ran.stdout.strip()
+
+
 def test_secret_options_come_from_variables_of_their_own() -> None:
     given = {"TIGERCORE_SECRET_CIPHER__OPTIONS__PASSPHRASE": "correct horse"}
     settings = load_settings(environ=given)

@@ -22,6 +22,7 @@ from tigercore import (
     AuditEntry,
     Credentials,
     DecryptionFailed,
+    KeyRing,
     KeyState,
     KeyUnavailable,
     OperationType,
@@ -287,6 +288,17 @@ async def test_a_row_that_does_not_open_stops_the_retiring_and_is_named(world: W
     assert 2 == next(row.kek for row in await world.store.accounts() if row.id == good.id)
 
 
+async def test_an_account_whose_token_does_not_open_is_sealed_again_all_the_same(
+    world: World, tiger: Tigercore
+) -> None:
+    account_id = await holder(world, tiger)
+    (row,) = await world.store.token_rows()
+    await world.store.apply([Put(attrs.evolve(row, sealed=(row.sealed or b"")[:-1] + b"?"))])
+    with pytest.raises(DecryptionFailed, match=str(account_id)):
+        await tiger.keys.rotate()
+    assert [2] == [row.kek for row in await world.store.accounts()]
+
+
 async def test_verify_names_each_row_that_does_not_open(world: World, tiger: Tigercore) -> None:
     bad = await add(tiger)
     await add(tiger)
@@ -492,6 +504,46 @@ async def test_a_program_that_is_open_believes_the_ring_that_was_restored(world:
             await wait_all_tasks_blocked()
             with pytest.raises(SigningFrozen):
                 tiger.accounts.signer(account)
+
+
+@pytest.mark.parametrize("planted", [{"epoch": 2**63 - 1}, {"epoch": -1}, {"version": 2**53}])
+async def test_numbers_that_were_planted_in_a_damaged_ring_do_not_outlive_it(
+    world: World, planted: dict[str, int]
+) -> None:
+    async with world.open() as tiger:
+        account, ring = await add(tiger), tiger.keys.export()
+    world.backend.tables.ring = attrs.evolve(ring, **planted)
+    await import_ring(world.store, toy("root"), ring, ENTRY)
+    async with world.open() as tiger:
+        await tiger.keys.freeze()
+        assert await tiger.accounts.decrypt_credentials(account)
+        assert ring.epoch < tiger.keys.status().epoch < 2**20
+
+
+@pytest.mark.parametrize("version", [2**63 - 2, -1_000_000])
+async def test_a_ring_that_no_other_can_follow_is_not_imported_over(world: World, version: int) -> None:
+    async with world.open() as tiger:
+        ring = tiger.keys.export()
+    world.backend.tables.ring = attrs.evolve(ring, version=version)
+    with pytest.raises(KeyUnavailable, match="restore the store from a backup"):
+        await import_ring(world.store, toy("root"), ring, ENTRY)
+
+
+async def test_an_import_is_one_write(world: World) -> None:
+    async with world.open() as tiger:
+        for _ in range(5):
+            await tiger.keys.freeze()
+        ring = tiger.keys.export()
+    world.backend.tables.ring = None
+    before = world.backend.tables.revision
+    await import_ring(world.store, toy("root"), ring, ENTRY)
+    assert (before + 1, ring.version + 1) == (world.backend.tables.revision, (await stored_ring(world)).version)
+
+
+async def stored_ring(world: World) -> KeyRing:
+    ring = await world.store.key_ring()
+    assert ring is not None
+    return ring
 
 
 async def test_an_export_from_before_a_rotation_is_refused(world: World) -> None:

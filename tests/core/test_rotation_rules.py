@@ -76,13 +76,17 @@ def test_destroying_leaves_nothing_of_a_key() -> None:
     assert () == ring.keys[0].slots
 
 
-@pytest.mark.parametrize("rule", [rotation.activated, rotation.retired, rotation.destroyed, rotation.thawed])
+@pytest.mark.parametrize("rule", [rotation.activated, rotation.retired, rotation.destroyed])
 def test_a_step_that_was_taken_already_is_nothing(rule: object) -> None:
     assert None is rule(FRESH)  # type: ignore[operator]
 
 
 def test_a_ring_tells_whether_a_rotation_was_begun() -> None:
     assert [False, True, True, False] == [rotation.is_rotating(r) for r in (FRESH, STAGED, activated(), retired())]
+
+
+def test_who_thaws_writes_a_ring_that_is_newer_in_any_case() -> None:
+    assert [False, False] == [rotation.thawed(ring).frozen for ring in (FRESH, rotation.frozen(FRESH))]
 
 
 def test_freezing_kills_what_is_of_this_epoch() -> None:

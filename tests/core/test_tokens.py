@@ -294,6 +294,76 @@ async def test_refreshing_one_account_gives_its_siblings_the_new_token_too(
     assert minted(world)["token"] == token.value.reveal()
 
 
+async def damage(world: World, tiger: Tigercore, account: TigerAccount) -> None:
+    """Let the token of an account not open any more, nor lie in memory."""
+    (row,) = await world.store.token_rows([account.id])
+    await world.store.apply([Put(attrs.evolve(row, sealed=(row.sealed or b"")[:-1] + b"?"))])
+    await wait_all_tasks_blocked()
+    tiger.tokens._vault.forget_all()
+
+
+async def test_a_sibling_that_does_not_open_costs_no_token_and_gets_the_new_one(
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
+) -> None:
+    await damage(world, tiger, sibling)
+    world.client.answer(METHOD, minted(world))
+    assert (await tiger.tokens.refresh_token(holder)).success
+    tokens = [await tiger.tokens.token_for(each) for each in (holder, sibling)]
+    assert [minted(world)["token"]] * 2 == [token and token.value.reveal() for token in tokens]
+
+
+@pytest.mark.parametrize("error", [Rejected(METHOD, "no"), OutcomeUnknown(METHOD, "lost")], ids=repr)
+async def test_a_refresh_that_fails_beside_a_sibling_that_does_not_open_is_noted(
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount, error: Any
+) -> None:
+    await damage(world, tiger, sibling)
+    world.client.fail(None, METHOD, error)
+    assert not (await tiger.tokens.refresh_token(holder)).success
+    assert TokenRefreshStatus.STARTED not in {each.status for each in await world.store.token_attempts()}
+
+
+async def test_a_token_that_was_refused_is_in_doubt_though_a_sibling_does_not_open(
+    world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
+) -> None:
+    token = await tiger.tokens.token_for(holder)
+    await damage(world, tiger, sibling)
+    await tiger.tokens.distrust(holder, token)
+    assert TokenState.UNCERTAIN is (await tiger.tokens.get_token_status(holder)).state
+
+
+async def test_a_new_token_serves_while_it_cannot_be_stored_and_the_rows_not_be_read_again(
+    world: World, tiger: Tigercore, holder: TigerAccount, autojump_clock: trio.abc.Clock
+) -> None:
+    world.client.answer(METHOD, minted(world))
+    world.client.latency = 5.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tiger.tokens.refresh_token, holder)
+        await wait_all_tasks_blocked()
+        async with tiger.router._snapshot._loading:  # as while a root does not answer
+            await bumped(world, holder)
+            await trio.sleep(60)
+            token = await tiger.tokens.token_for(holder)
+    assert token is not None
+    assert minted(world)["token"] == token.value.reveal()
+
+
+async def bumped(world: World, account: TigerAccount) -> None:
+    """Write the token row of an account as it is: what was read before is stale."""
+    await world.store.apply([Put(row) for row in await world.store.token_rows([account.id])])
+
+
+async def test_a_refresh_that_was_under_way_brings_no_condemned_token_back(
+    world: World, tiger: Tigercore, holder: TigerAccount, autojump_clock: trio.abc.Clock
+) -> None:
+    world.client.answer(METHOD, minted(world))
+    world.client.latency = 5.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tiger.tokens.refresh_token, holder)
+        await wait_all_tasks_blocked()
+        await tiger.keys.condemn()
+    assert TokenState.DISABLED is (await tiger.tokens.get_token_status(holder)).state
+
+
 async def test_siblings_that_refresh_at_once_share_one_refresh(
     world: World, tiger: Tigercore, holder: TigerAccount, sibling: TigerAccount
 ) -> None:

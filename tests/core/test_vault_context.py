@@ -11,9 +11,12 @@ from uuid import UUID
 
 import attrs
 import pytest
+from trio.testing import wait_all_tasks_blocked
 
-from tigercore import AccountType, Environment, License, TigerAccount
+from tests.conftest import World, add
+from tigercore import AccountType, DecryptionFailed, Environment, License, TigerAccount, Tigercore
 from tigercore._vault import _account_context, _bound_columns, _token_context, is_bound_alike
+from tigercore.ports import Put
 
 _FOLDER = Path(__file__).parents[2] / "plugins" / "tigercore-envelope" / "tests" / "vectors"
 _MAKER = runpy.run_path(str(_FOLDER / "make_tgc1.py"))
@@ -129,3 +132,27 @@ def test_each_sealing_is_bound_to_its_count() -> None:
 
 def test_an_absent_column_is_told_from_an_empty_one() -> None:
     assert _bound_columns(_PLAIN) != _bound_columns(attrs.evolve(_PLAIN, server_url=""))
+
+
+# -- a key that was parsed a short while ago ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(set(_BOUND) - {"id"}))
+async def test_a_bound_column_that_was_changed_in_the_store_is_noticed_though_the_key_is_in_memory(
+    world: World, tiger: Tigercore, name: str
+) -> None:
+    account = await add(tiger)
+    assert tiger.accounts.signer(account)
+    (row,) = await world.store.accounts()
+    another = {**_BOUND, "environment": Environment.PRODUCTION}[name]
+    await world.store.apply([Put(attrs.evolve(row, account=attrs.evolve(row.account, **{name: another})))])
+    await wait_all_tasks_blocked()
+    with pytest.raises(DecryptionFailed):
+        tiger.accounts.signer(account)
+
+
+async def test_a_key_in_memory_outlives_a_change_that_redirects_nothing(tiger: Tigercore) -> None:
+    account = await add(tiger)
+    signer = tiger.accounts.signer(account)
+    await tiger.accounts.update_account(account.id, {"description": "another"})
+    assert signer is tiger.accounts.signer(account)

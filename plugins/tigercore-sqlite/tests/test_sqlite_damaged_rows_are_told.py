@@ -31,7 +31,6 @@ RING_DAMAGE = [
     *(("tc_kek", "created_at", value) for value in NO_TIMES),
     *(("tc_kek", "check_value", value) for value in NO_BLOBS),
     *(("tc_kek", "state", value) for value in (f"'{CANARY}'", "''", "X'00'")),
-    ("tc_kek", "ring_id", f"'{CANARY}'"),
     *(("tc_kek_slot", "blob", value) for value in NO_BLOBS),
     ("tc_kek_slot", "provider", "X'00'"),
 ]

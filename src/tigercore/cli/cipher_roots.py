@@ -44,6 +44,8 @@ async def rekey_root(
         raise UsageError("name the new root with --to FILE, or the lost one's substitute with --recovery-file FILE")
     settings = common.settings()
     chosen = cipher_of(settings, to)
+    if chosen.driver == "recovery":
+        raise UsageError("the settings open the ring with a recovery identity: name its new root with --to FILE")
     made = made_root(chosen)
     async with opened(opening(settings, recovery_file)) as tiger, opened_port(Cipher, chosen, "cipher") as other:
         await tiger.keys.rekey_root(other, keep_old=keep_old)
@@ -113,7 +115,9 @@ async def import_(
     ):
         await import_ring(store, opener, ring, entry, force=force)
     lost = ["Now give it a root: tigercore cipher rekey-root --recovery-file FILE"] if recovery_file else []
-    show_lines(common, {"ring": ring.id}, f"The store has its key ring {ring.id} again.", *lost)
+    show_lines(
+        common, {"ring": ring.id}, f"The store has its key ring {ring.id} again: start every program anew.", *lost
+    )
 
 
 async def recover_with(tiger: Tigercore, recipient: str | None, recovery_file: Path | None) -> str:
@@ -141,9 +145,11 @@ def made_root(chosen: DriverSettings) -> str:
 def cipher_of(settings: Settings, to: Path | None) -> DriverSettings:
     """Return which cipher other settings choose, without the variables that belong to ours; without `to`, ours.
 
-    :raises UsageError: a recovery identity is to be the root, which nobody has at hand every day.
+    :raises UsageError: a recovery identity is to be the new root, which nobody has at hand every day.
     """
-    chosen = settings.cipher if to is None else _settings_of(to).cipher
+    if to is None:
+        return settings.cipher
+    chosen = _settings_of(to).cipher
     if chosen.driver == "recovery":
         raise UsageError(f"{to}: a recovery identity is no root: use tigercore cipher add-recovery")
     return chosen

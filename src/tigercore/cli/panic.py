@@ -50,11 +50,14 @@ async def panic(
     ours = opening(settings, recovery_file)
     try:
         await _freeze(settings, ours.cipher)
-    except KeyUnavailable:
+    except KeyUnavailable as error:
         if chosen == settings.cipher:
             raise
         ours = attrs.evolve(settings, cipher=chosen)  # a panic that was cut short has moved everything to it already
-        await _freeze(settings, ours.cipher)
+        try:
+            await _freeze(settings, ours.cipher)
+        except KeyUnavailable:
+            raise error from None
     _say(common, "Frozen: no process signs anything from now on, and every API key is dead.")
     async with opened(ours) as tiger:
         with gauge("marking accounts") as progress:

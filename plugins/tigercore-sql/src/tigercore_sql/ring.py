@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
@@ -14,8 +15,10 @@ from tigercore_sql.rows import Values, microseconds, moment, words
 from tigercore_sql.tables import KEK, KEK_SLOT, KEY_RING
 
 _DROP_KEYS = delete(KEK).where(KEK.c.ring_id == bindparam("read_id"))
-_KEYS = select(KEK).order_by(KEK.c.version)
-_SLOTS = select(KEK_SLOT).order_by(KEK_SLOT.c.version, KEK_SLOT.c.position)
+_KEYS = select(KEK).where(KEK.c.ring_id == bindparam("read_id")).order_by(KEK.c.version)
+_SLOTS = (
+    select(KEK_SLOT).where(KEK_SLOT.c.ring_id == bindparam("read_id")).order_by(KEK_SLOT.c.version, KEK_SLOT.c.position)
+)
 
 
 def read_ring(connection: Connection) -> KeyRing | None:
@@ -24,7 +27,9 @@ def read_ring(connection: Connection) -> KeyRing | None:
     :raises StoreUnavailable: something else than tigercore has changed it.
     """
     found = fetched(KEY_RING, connection.execute(select(KEY_RING)).one_or_none)
-    return None if found is None else converted(KEY_RING, found, lambda ring: _key_ring(ring, _keys(connection)))
+    return (
+        None if found is None else converted(KEY_RING, found, lambda ring: _key_ring(ring, _keys(connection, ring.id)))
+    )
 
 
 def ring_values(ring: KeyRing) -> Values:
@@ -82,11 +87,13 @@ def _slot_values(ring: KeyRing, key: WrappedKey) -> list[Values]:
     ]
 
 
-def _keys(connection: Connection) -> tuple[WrappedKey, ...]:
-    keys, slots = connection.execute(_KEYS).all(), connection.execute(_SLOTS).all()
+def _keys(connection: Connection, ring_id: UUID) -> tuple[WrappedKey, ...]:
+    keys, slots = (connection.execute(query, {"read_id": ring_id}).all() for query in (_KEYS, _SLOTS))
+    of_key: dict[int, list[KeySlot]] = {}
     for slot in slots:
         require_kinds(KEK_SLOT, slot)
-    return tuple(_wrapped_key(key, slots) for key in keys)
+        of_key.setdefault(slot.version, []).append(KeySlot(slot.provider, slot.blob))
+    return tuple(_wrapped_key(key, of_key.get(key.version, ())) for key in keys)
 
 
 def _key_ring(found: Row[Any], keys: tuple[WrappedKey, ...]) -> KeyRing:
@@ -104,12 +111,12 @@ def _key_ring(found: Row[Any], keys: tuple[WrappedKey, ...]) -> KeyRing:
     )
 
 
-def _wrapped_key(found: Row[Any], slots: Sequence[Row[Any]]) -> WrappedKey:
+def _wrapped_key(found: Row[Any], slots: Sequence[KeySlot]) -> WrappedKey:
     require_kinds(KEK, found)
     return WrappedKey(
         version=found.version,
         state=KeyState(found.state),
         check=found.check_value,
-        slots=tuple(KeySlot(slot.provider, slot.blob) for slot in slots if slot.version == found.version),
+        slots=tuple(slots),
         created_at=moment(found.created_at),
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -334,17 +334,23 @@ async def test_a_token_that_was_refused_is_in_doubt_though_a_sibling_does_not_op
 async def test_a_new_token_serves_while_it_cannot_be_stored_and_the_rows_not_be_read_again(
     world: World, tiger: Tigercore, holder: TigerAccount, autojump_clock: trio.abc.Clock
 ) -> None:
+    async with under_way(world, tiger, holder), tiger.router._snapshot._loading:  # as while a root does not answer
+        await bumped(world, holder)
+        await trio.sleep(60)
+        token = await tiger.tokens.token_for(holder)
+    assert token is not None
+    assert minted(world)["token"] == token.value.reveal()
+
+
+@asynccontextmanager
+async def under_way(world: World, tiger: Tigercore, account: TigerAccount) -> AsyncIterator[None]:
+    """Begin a refresh that takes 5 s, and wait for its end."""
     world.client.answer(METHOD, minted(world))
     world.client.latency = 5.0
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(tiger.tokens.refresh_token, holder)
+        nursery.start_soon(tiger.tokens.refresh_token, account)
         await wait_all_tasks_blocked()
-        async with tiger.router._snapshot._loading:  # as while a root does not answer
-            await bumped(world, holder)
-            await trio.sleep(60)
-            token = await tiger.tokens.token_for(holder)
-    assert token is not None
-    assert minted(world)["token"] == token.value.reveal()
+        yield
 
 
 async def bumped(world: World, account: TigerAccount) -> None:
@@ -355,11 +361,7 @@ async def bumped(world: World, account: TigerAccount) -> None:
 async def test_a_refresh_that_was_under_way_brings_no_condemned_token_back(
     world: World, tiger: Tigercore, holder: TigerAccount, autojump_clock: trio.abc.Clock
 ) -> None:
-    world.client.answer(METHOD, minted(world))
-    world.client.latency = 5.0
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(tiger.tokens.refresh_token, holder)
-        await wait_all_tasks_blocked()
+    async with under_way(world, tiger, holder):
         await tiger.keys.condemn()
     assert TokenState.DISABLED is (await tiger.tokens.get_token_status(holder)).state
 

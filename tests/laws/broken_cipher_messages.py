@@ -94,7 +94,8 @@ class TestReturnsWhatItDoesNotKnow(Broken):
 class TestWorksWhileItIsLocked(Broken):
     breaks = laws(
         "test_a_cipher_that_only_made_a_ring_is_still_locked test_a_locked_cipher_does_not_hash "
-        "test_a_locked_cipher_does_not_open test_a_locked_cipher_does_not_seal"
+        "test_a_locked_cipher_does_not_open test_a_locked_cipher_does_not_seal "
+        "test_a_process_that_was_forked_off_has_no_keys"
     )
 
     class Driver(Right):
@@ -145,7 +146,7 @@ class TestGuessesTheKeyOfAMessage(Broken):
 class TestCallsAnUnknownKeyABadMessage(Broken):
     breaks = laws(
         "test_a_key_out_of_use_opens_nothing test_a_locked_cipher_does_not_open "
-        "test_a_message_of_an_unknown_key_is_told_from_a_bad_one "
+        "test_a_message_of_an_unknown_key_is_told_from_a_bad_one test_a_process_that_was_forked_off_has_no_keys "
         "test_errors_of_an_unknown_key_show_neither_message_nor_place"
     )
 

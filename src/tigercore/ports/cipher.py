@@ -13,7 +13,8 @@ class Cipher(Driver):
     """Seal and open secrets under the keys of a ring. Two tiers: a root wraps the keys, the keys seal messages.
 
     No error of a cipher shows plaintext, key material or the context. Opening a cipher whose root is not there raises
-    `KeyUnavailable`, then or when the root is first used.
+    `KeyUnavailable`, then or when the root is first used. A process that is forked off has no keys: everything that
+    needs one raises `KeyUnavailable` there until it unlocks a ring itself; the one that forks keeps them.
     """
 
     @classmethod
@@ -33,7 +34,8 @@ class Cipher(Driver):
         A key that is in use, as its check tells, is not unwrapped again: a cipher that is open outlives its root.
 
         STAGED, ACTIVE and DECRYPT keys open messages, `ring.active` seals them; RETIRED and DESTROYED keys are not
-        looked at. One slot that opens is enough for a key. If it fails, the keys that were in use stay in use.
+        looked at. One slot that opens is enough for a key. If it fails or is cancelled, the keys that were in
+        use stay in use.
 
         :raises KeyUnavailable: the root cannot be reached, it is not one of those that wrapped this ring, a key is
             not the one that was made for this ring and version, the state of `ring.active` is not ACTIVE, a key that
@@ -71,6 +73,8 @@ class Cipher(Driver):
     @abstractmethod
     def encrypt(self, plaintext: bytes, *, context: bytes) -> bytes:
         """Seal a message for one place, named by `context`; equal messages give different bytes.
+
+        What it returns is as noise but for a short header: it does not shrink, and holds the message in no writing.
 
         :raises KeyUnavailable: no ring was unlocked.
         """

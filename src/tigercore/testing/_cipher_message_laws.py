@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -41,7 +42,12 @@ class MessageLaws(OpenedCiphers):
         assert 8 == len({cipher.encrypt(MESSAGE, context=PLACE) for _ in range(8)})
 
     async def test_sealed_bytes_do_not_hold_the_message(self, cipher: Cipher) -> None:
-        assert MESSAGE not in cipher.encrypt(MESSAGE, context=PLACE)
+        sealed = cipher.encrypt(MESSAGE, context=PLACE)
+        assert [] == [written for written in _writings(MESSAGE) if written in sealed]
+
+    async def test_sealed_bytes_are_as_noise(self, cipher: Cipher) -> None:
+        sealed = cipher.encrypt(bytes(4096), context=PLACE)  # noise does not shrink, nor base64 of it below that
+        assert 3072 <= len(zlib.compress(sealed))
 
     @pytest.mark.parametrize("place", [b"", PLACE[:-1], PLACE + b"\0", b"accounts/2/credentials"])
     async def test_a_message_does_not_open_in_another_place(self, cipher: Cipher, place: bytes) -> None:
@@ -140,6 +146,14 @@ class MessageLaws(OpenedCiphers):
 
 def _flips(data: bytes) -> Iterator[bytes]:
     return (flip(data, at) for at in range(len(data)))
+
+
+def _writings(message: bytes) -> Iterator[bytes]:
+    """Return the ways to write a message that hide nothing, as they stand amid other bytes."""
+    yield from (message, message[::-1], message.hex().encode(), message.hex().upper().encode())
+    yield message.decode().encode("utf-16-le")[:-1]  # what both byte orders have in common
+    for before in range(3):  # of base64 the digits that hold no neighbour; for plain words both alphabets give the same
+        yield base64.b64encode(bytes(before) + message)[(4 * before + 2) // 3 : 4 * (before + len(message)) // 3]
 
 
 def _shown(error: BaseException, *parts: bytes) -> list[str]:

@@ -85,7 +85,7 @@ class RefusalLaws(OpenedCiphers):
 
 
 class TamperLaws(OpenedCiphers):
-    """Only who has the active key can change a ring."""
+    """Only who has every key that opens messages can change a ring."""
 
     async def test_a_ring_that_anybody_changed_is_refused(self, cipher: Cipher, locked: Cipher) -> None:
         ring = await _rich(locked)

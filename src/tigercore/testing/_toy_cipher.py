@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import random
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, final
@@ -57,9 +59,10 @@ class ToyCipher(Cipher):
         :raises KeyUnavailable: other roots wrapped them, the one that seals is not ACTIVE, or the ring was changed.
         """
         opened = self._open_ring(ring)
-        if not hmac.compare_digest(ring.mac, _ring_mac(opened.keys[ring.active], ring, ring.version)):
-            raise KeyUnavailable("the ring was changed by somebody who does not have its active key")
+        if not hmac.compare_digest(ring.mac, _ring_mac(opened.keys, ring, ring.version)):
+            raise KeyUnavailable("the ring was changed by somebody who does not have all keys that open messages")
         self._unlocked = opened
+        _holding.add(self)
 
     async def create_key(self, ring: KeyRing) -> WrappedKey:
         """Make a key from the test's randomness.
@@ -81,7 +84,7 @@ class ToyCipher(Cipher):
         opened = self._open_ring(ring)
         hasher = opened.hasher or self.context.rng.randbytes(32)
         ring = attrs.evolve(ring, hash_key=self._seal_with(opened, hasher, b"hash key"))
-        return attrs.evolve(ring, mac=_ring_mac(opened.keys[ring.active], ring, ring.version + 1))
+        return attrs.evolve(ring, mac=_ring_mac(opened.keys, ring, ring.version + 1))
 
     async def share(self, ring: KeyRing, other: Cipher) -> KeyRing:
         """Return the ring with its keys wrapped under the root of another toy cipher as well.
@@ -176,7 +179,9 @@ def _with_slot(key: WrappedKey, slot: KeySlot) -> WrappedKey:
     return attrs.evolve(key, slots=(*(each for each in key.slots if each.provider != slot.provider), slot))
 
 
-def _ring_mac(key: bytes, ring: KeyRing, version: int) -> bytes:
+def _ring_mac(opening: Mapping[int, bytes], ring: KeyRing, version: int) -> bytes:
+    """Return the MAC under every key that opens messages together: who lacks one of them makes no ring with it."""
+    key = _hash(b"ring", b"".join(opening[each] for each in sorted(opening)))
     times = [each.created_at and each.created_at.timestamp() for each in ring.keys]
     keys = tuple(attrs.evolve(each, created_at=None) for each in ring.keys)
     return _hash(key, b"ring" + repr((attrs.evolve(ring, keys=keys, mac=b"", version=version), times)).encode())
@@ -207,3 +212,14 @@ def _open(key: bytes, sealed: bytes, context: bytes) -> bytes:
     if not hmac.compare_digest(tag, _hash(key, len(context).to_bytes(4) + context + body)):
         raise DecryptionFailed("these bytes were not sealed for this place, or were changed")
     return _mask(key, body[:16], body[16:])
+
+
+_holding: weakref.WeakSet[ToyCipher] = weakref.WeakSet()
+
+
+def _drop_keys() -> None:
+    for cipher in _holding:
+        cipher._unlocked = None
+
+
+os.register_at_fork(after_in_child=_drop_keys)

@@ -18,6 +18,7 @@ Nothing is assumed of how many slots a root makes, or of the names that it gives
 from __future__ import annotations
 
 from tigercore.testing._cipher_hash_laws import HashKeyLaws, HashLaws
+from tigercore.testing._cipher_lifetime_laws import LifetimeLaws
 from tigercore.testing._cipher_message_laws import MessageLaws
 from tigercore.testing._cipher_ring_laws import GrowthLaws, KeyLaws, SlotLaws
 from tigercore.testing._cipher_root_laws import RootLaws, ShareLaws
@@ -25,6 +26,16 @@ from tigercore.testing._cipher_tamper_laws import RefusalLaws, TamperLaws
 
 
 class CipherContract(
-    MessageLaws, KeyLaws, GrowthLaws, SlotLaws, RefusalLaws, TamperLaws, HashLaws, HashKeyLaws, RootLaws, ShareLaws
+    MessageLaws,
+    KeyLaws,
+    GrowthLaws,
+    SlotLaws,
+    LifetimeLaws,
+    RefusalLaws,
+    TamperLaws,
+    HashLaws,
+    HashKeyLaws,
+    RootLaws,
+    ShareLaws,
 ):
     """Every sentence of the port `Cipher`, as a law."""

@@ -12,7 +12,7 @@ from tigercore.errors import KeyUnavailable
 from tigercore.ports import Cipher
 from tigercore.testing.cipher import CipherContract
 from tigercore_cipher_awskms import AwsKmsCipher, AwsKmsOptions
-from tigercore_envelope import RootUnreachable
+from tigercore_envelope import RootUnreachable, UnwrapFailed
 
 OptionsOf = Callable[[str], AwsKmsOptions]
 _CONTEXT = {"app": "tigercore", "keyring": "00000000-0000-0000-0000-000000000009", "kek": "7"}
@@ -83,21 +83,21 @@ async def test_a_key_opens_in_another_process_with_its_pairs_in_another_order(op
 async def test_a_key_does_not_open_in_another_context(options: AwsKmsOptions, change: dict[str, str]) -> None:
     async with AwsKmsCipher.open_root(options) as root:
         wrapped = await root.wrap(_KEY, _CONTEXT)
-        with pytest.raises(KeyUnavailable, match="in another context"):
+        with pytest.raises(UnwrapFailed, match="in another context"):
             await root.unwrap(wrapped, _CONTEXT | change)
 
 
 async def test_a_key_does_not_open_in_no_context(options: AwsKmsOptions) -> None:
     async with AwsKmsCipher.open_root(options) as root:
         wrapped = await root.wrap(_KEY, _CONTEXT)
-        with pytest.raises(KeyUnavailable, match="in another context"):
+        with pytest.raises(UnwrapFailed, match="in another context"):
             await root.unwrap(wrapped, {})
 
 
 async def test_a_changed_key_does_not_open(options: AwsKmsOptions) -> None:
     async with AwsKmsCipher.open_root(options) as root:
         wrapped = await root.wrap(_KEY, _CONTEXT)
-        with pytest.raises(KeyUnavailable, match="or it was changed"):
+        with pytest.raises(UnwrapFailed, match="or it was changed"):
             await root.unwrap(wrapped[:-1] + bytes([wrapped[-1] ^ 1]), _CONTEXT)
 
 
@@ -105,7 +105,7 @@ async def test_a_changed_key_does_not_open(options: AwsKmsOptions) -> None:
 async def test_what_kms_cannot_have_wrapped_is_refused_without_asking_it(size: int) -> None:
     nowhere = AwsKmsOptions(key_id="alias/root", region="eu-central-1", endpoint_url="http://127.0.0.1:1")
     async with AwsKmsCipher.open_root(nowhere) as root:
-        with pytest.raises(KeyUnavailable, match=f"^{size} bytes are nothing"):
+        with pytest.raises(UnwrapFailed, match=f"^{size} bytes are nothing"):
             await root.unwrap(bytes(size), _CONTEXT)
 
 

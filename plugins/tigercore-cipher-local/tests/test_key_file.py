@@ -82,7 +82,7 @@ def test_a_dangling_link_is_not_followed_when_a_key_is_made(path: Path, tmp_path
 
 
 def test_a_key_file_in_a_missing_directory_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(KeyUnavailable, match="once its directory is there"):
+    with pytest.raises(KeyUnavailable, match="run `mkdir -p -m 700 "):
         keyfile.create(str(tmp_path / "missing" / "root.key"))
 
 

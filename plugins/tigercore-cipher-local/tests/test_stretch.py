@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 
 from tigercore.errors import KeyUnavailable
 from tigercore_cipher_local.stretch import Stretch
+from tigercore_envelope import UnwrapFailed
 
 _SALT = bytes(range(16))
 _MIB = 1024
-_STRETCHES = st.builds(
-    Stretch,
-    st.binary(min_size=16, max_size=16),
-    st.integers(19 * _MIB, 4096 * _MIB),
-    st.integers(2, 16),
-    st.integers(1, 64),
+_PASSES = st.integers(2, 16)
+_STRETCHES = _PASSES.flatmap(
+    lambda passes: st.builds(
+        Stretch,
+        st.binary(min_size=16, max_size=16),
+        st.integers(19 * _MIB, min(4096, 8192 // passes) * _MIB),
+        st.just(passes),
+        st.integers(1, 64),
+    )
 )
 
 
@@ -56,7 +60,8 @@ def test_the_key_is_argon2id_of_all_that_stands_in_front() -> None:
     "front",
     [
         _front(memory=19 * _MIB),
-        _front(memory=4096 * _MIB),
+        _front(memory=4096 * _MIB, passes=2),
+        _front(memory=512 * _MIB, passes=16),
         _front(passes=2),
         _front(passes=16),
         _front(lanes=1),
@@ -71,6 +76,12 @@ def test_a_cost_on_a_bound_is_read(front: bytes) -> None:
 def test_a_memory_out_of_bounds_is_refused(memory: int) -> None:
     with pytest.raises(KeyUnavailable, match=f"over {memory} KiB .* out of bounds"):
         Stretch.split(_front(memory=memory))
+
+
+@pytest.mark.parametrize(("memory", "passes"), [(4096 * _MIB, 3), (512 * _MIB + 1, 16), (8192 * _MIB // 3 + 1, 3)])
+def test_a_memory_that_is_filled_too_often_is_refused(memory: int, passes: int) -> None:
+    with pytest.raises(UnwrapFailed, match=f"over {memory} KiB in {passes} passes .* out of bounds"):
+        Stretch.split(_front(memory, passes))
 
 
 @pytest.mark.parametrize("passes", [0, 1, 17, 2**16 - 1])

@@ -13,7 +13,7 @@ import pytest
 from tigercore.errors import KeyUnavailable
 from tigercore.model import Secret
 from tigercore_cipher_vault import VaultCipher, VaultOptions
-from tigercore_envelope import RootUnreachable
+from tigercore_envelope import RootUnreachable, UnwrapFailed
 
 _KEY = os.urandom(32)
 _CONTEXT = {"app": "tigercore", "keyring": "7c1e4a52-7f0b-4a8e-9d2b-5f0f6f6f0a01", "kek": "7"}
@@ -75,7 +75,7 @@ async def test_a_key_opens_in_its_namespace_alone(bao: httpx2.Client, make_optio
     "context", [{}, {**_CONTEXT, "kek": "8"}, {**_CONTEXT, "more": ""}, {"app": "tigercore"}, {**_CONTEXT, "app": "t"}]
 )
 async def test_another_context_does_not_open(options: VaultOptions, context: dict[str, str]) -> None:
-    with pytest.raises(KeyUnavailable, match="did not wrap this, or for another ring or version, or it was changed"):
+    with pytest.raises(UnwrapFailed, match="did not wrap this, or for another ring or version, or it was changed"):
         await _unwrap(options, await _wrap(options), context)
 
 
@@ -98,7 +98,7 @@ async def test_no_changed_byte_opens(options: VaultOptions) -> None:
 async def test_another_key_does_not_open(options: VaultOptions, make_options: Make) -> None:
     other = make_options()
     VaultCipher.create_root(other)
-    with pytest.raises(KeyUnavailable, match="did not wrap this"):
+    with pytest.raises(UnwrapFailed, match="did not wrap this"):
         await _unwrap(other, await _wrap(options))
 
 

@@ -16,7 +16,7 @@ from tigercore.model import KeyRing, KeySlot, KeyState
 from tigercore.ports import Cipher
 from tigercore.testing.cipher import CipherContract
 from tigercore.testing.clock import driver_context
-from tigercore_envelope import EnvelopeCipher, Kek, Malformed, Root, lp, seal, unseal
+from tigercore_envelope import EnvelopeCipher, Kek, Malformed, Root, UnwrapFailed, lp, seal, unseal
 
 _RING = UUID(int=5)
 
@@ -41,7 +41,7 @@ class MemoryRoot(Root):
         try:
             return unseal(wrapped, {0: self._kek}, _bound(context))
         except DecryptionFailed as error:
-            raise KeyUnavailable("not wrapped here") from error
+            raise UnwrapFailed("not wrapped here") from error
 
     def identity(self) -> str:
         return f"memory:{self.name}"

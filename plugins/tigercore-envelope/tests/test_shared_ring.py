@@ -17,7 +17,7 @@ from tigercore.errors import DecryptionFailed, KeyUnavailable
 from tigercore.model import KeyRing, KeySlot, KeyState, Secret, WrappedKey
 from tigercore.ports import Cipher
 from tigercore.testing.clock import driver_context
-from tigercore_envelope import Kek, RecoveryCipher, Root, lp, seal, unseal
+from tigercore_envelope import Kek, RecoveryCipher, Root, UnwrapFailed, lp, seal, unseal
 from tigercore_envelope.recipient import Recipient
 
 _RING = UUID(int=5)
@@ -38,7 +38,7 @@ class NamedRoot(Root):
         try:
             return unseal(wrapped, {0: self._opener}, lp(*(value.encode() for value in context.values())))
         except DecryptionFailed as error:
-            raise KeyUnavailable("not wrapped here") from error
+            raise UnwrapFailed("not wrapped here") from error
 
     def identity(self) -> str:
         return f"root:{self._name}"

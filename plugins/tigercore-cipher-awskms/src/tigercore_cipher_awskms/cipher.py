@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from typing import Any, ClassVar, final
 
@@ -35,8 +36,8 @@ class AwsKmsCipher(EnvelopeCipher):
         :raises RootUnreachable: KMS does not answer.
         :raises KeyUnavailable: there is no such key, or it cannot be used; the message says what to do.
         """
-        with closing(Kms(options)) as kms:
-            arn = _usable(kms.describe())
+        with ThreadPoolExecutor(1) as thread:  # the caller may be in a trio of its own, and those do not nest
+            arn = _usable(thread.submit(trio.run, _described, options).result())
         return f"Found the KMS key {arn}, enabled and symmetric, by the name {options.key_id}; nothing was made."
 
     @classmethod
@@ -47,7 +48,12 @@ class AwsKmsCipher(EnvelopeCipher):
         :raises KeyUnavailable: they are not there.
         """
         with closing(await trio.to_thread.run_sync(Kms, options)) as kms:
-            yield AwsKmsRoot(kms, options.key_id)
+            yield AwsKmsRoot(options, kms)
+
+
+async def _described(options: AwsKmsOptions) -> Mapping[str, Any]:
+    with closing(Kms(options)) as kms:
+        return await AwsKmsRoot(options, kms).describe()
 
 
 def _usable(key: Mapping[str, Any]) -> str:

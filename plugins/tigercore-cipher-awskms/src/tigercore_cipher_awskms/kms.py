@@ -9,24 +9,23 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, final
 
-from tigercore.errors import KeyUnavailable
 from tigercore.model import Secret
-from tigercore_cipher_awskms.options import AwsKmsOptions, endpoint_fault
-from tigercore_cipher_awskms.refusal import NO_CREDENTIALS, refusal, unreadable
-
-_ONCE = {"mode": "standard", "total_max_attempts": 1}  # the envelope cipher is the one that asks again
+from tigercore_cipher_awskms.client import connect
+from tigercore_cipher_awskms.options import AwsKmsOptions
+from tigercore_cipher_awskms.refusal import refusal, unreadable
 
 
 @final
 class Kms:
-    """Three calls for one key. They block: up to the timeout for a connection, and again for an answer.
+    """Three calls for one key. They block: up to the timeout for a connection, and again for each part of an answer.
 
-    :raises KeyUnavailable: there is no region, no credentials or no such profile. KMS itself is not asked.
+    Errors of making one as `connect`.
     """
 
     def __init__(self, options: AwsKmsOptions) -> None:
         self._key_id = options.key_id
-        self._client = _connect(options)
+        self._client = connect(options)
+        self._closed = False
 
     def encrypt(self, key: Secret, context: Mapping[str, str]) -> bytes:
         """Return the key, given in base64, sealed for a context. Errors as `Root.wrap`."""
@@ -50,7 +49,8 @@ class Kms:
         return metadata
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; one that a thread still uses is closed when its call ends."""
+        self._closed = True
         self._client.close()
 
     def _ask(self, call: Callable[..., Any], wanted: str, **parameters: Any) -> Any:
@@ -60,34 +60,12 @@ class Kms:
             return call(KeyId=self._key_id, **parameters)[wanted]
         except (BotoCoreError, ClientError) as error:
             refused = refusal(error, self._key_id)
-        except (AttributeError, LookupError, TypeError, ValueError):  # botocore trips over an answer not of KMS's shape
-            refused = unreadable(self._key_id)
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            refused = unreadable(self._key_id)  # botocore trips over an answer that is not of KMS's shape
+        finally:
+            if self._closed:  # an abandoned call: nobody else closes what it has opened since
+                self._client.close()
         raise refused  # out here, so that no error leads to the request: the key is in it
-
-
-def _connect(options: AwsKmsOptions) -> Any:
-    import boto3  # takes 0.1 s
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError
-
-    config = Config(connect_timeout=options.timeout, read_timeout=options.timeout, retries=dict(_ONCE))
-    try:
-        session = boto3.Session(profile_name=options.profile, region_name=options.region)
-        if session.get_credentials() is None:
-            raise KeyUnavailable(f"KMS key {options.key_id}: {NO_CREDENTIALS}")
-        client = session.client("kms", endpoint_url=options.endpoint_url, config=config)
-    except BotoCoreError as error:
-        raise refusal(error, options.key_id) from None
-    return _checked(client)
-
-
-def _checked(client: Any) -> Any:
-    """Refuse an endpoint that boto3 has found in the environment or in its files, if keys must not pass there."""
-    fault = endpoint_fault(client.meta.endpoint_url)
-    if fault is not None:
-        client.close()
-        raise KeyUnavailable(f"{fault}; AWS_ENDPOINT_URL or ~/.aws/config set it")
-    return client
 
 
 # -- botocore logs at level DEBUG what it sends and receives ------------------------------------------------

@@ -26,7 +26,7 @@ _BAD_TIMEOUT = "`timeout` is no time to wait: give seconds, more than 0"
 class AwsKmsOptions:
     """The key's ARN, id or alias. What is None comes from where boto3 looks; so do credentials, always.
 
-    `timeout` is in seconds, once for the connection and once for each part of the answer.
+    `timeout` is in seconds, once for the connection and once for the answer: a request has twice as long in all.
 
     :raises SettingsError: a key cannot have this name, or KMS cannot be called like this.
     """

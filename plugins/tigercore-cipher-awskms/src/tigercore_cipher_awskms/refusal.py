@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tigercore.errors import KeyUnavailable
-from tigercore_envelope import RootUnreachable
+from tigercore_envelope import RootUnreachable, UnwrapFailed
 
 NO_CREDENTIALS: Final = "no AWS credentials: give this process a role, a `profile`, or AWS_ACCESS_KEY_ID and its secret"
 
@@ -86,7 +86,8 @@ def _answered(response: Any, key_id: str) -> KeyUnavailable:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _LATER or status == 429 or status >= 500:
         return RootUnreachable(f"{_name(key_id)}: KMS cannot answer now ({code}): look at its status and your quotas")
-    return KeyUnavailable(f"{_name(key_id)}: {_REFUSED.get(code) or _unknown(code)}")
+    kind = UnwrapFailed if _REFUSED.get(code) is _OTHER else KeyUnavailable
+    return kind(f"{_name(key_id)}: {_REFUSED.get(code) or _unknown(code)}")
 
 
 def _not_asked(error: Exception, key_id: str) -> KeyUnavailable:

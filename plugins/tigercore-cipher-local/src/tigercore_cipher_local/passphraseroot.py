@@ -10,11 +10,12 @@ import trio
 from tigercore.model import Secret
 from tigercore_cipher_local.passphrase import encode
 from tigercore_cipher_local.root import LocalRoot
-from tigercore_cipher_local.stretch import Stretch
+from tigercore_cipher_local.stretch import WORK, Stretch
 from tigercore_cipher_local.terminal import ask
-from tigercore_envelope import Kek, Root
+from tigercore_envelope import Kek, Root, UnwrapFailed
 
 _WRONG = "wrong passphrase: give the one that this ring was made with; if it is that one, the key was changed or moved"
+_ENOUGH = "other stretches of the passphrase were tried for this key, and it is not worth more time"
 
 
 @final
@@ -22,7 +23,8 @@ class PassphraseRoot(Root):
     """Wrap keys under a passphrase, stretched once for each salt and cost; None is asked for, once, when it is needed.
 
     A key is wrapped with the stretch of the key that was last unwrapped, so that a ring costs one; until then, and for
-    a new ring, with `stretch`.
+    a new ring, with `stretch`. All that is tried for one key fills 8 GiB at most: no ring of ours needs more, and one
+    that somebody else made keeps nobody busy.
 
     :raises KeyUnavailable: the passphrase cannot be one.
     """
@@ -33,6 +35,7 @@ class PassphraseRoot(Root):
         self._passphrase = passphrase
         self._stretch = stretch or Stretch.fresh()
         self._roots: dict[Stretch, LocalRoot] = {}
+        self._tried: dict[frozenset[tuple[str, str]], set[Stretch]] = {}
         self._turn = trio.Lock()
 
     async def wrap(self, key: bytes, context: Mapping[str, str]) -> bytes:
@@ -48,10 +51,14 @@ class PassphraseRoot(Root):
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """Return the key that was wrapped.
 
-        :raises KeyUnavailable: no passphrase is to be had, it is another one, or what was wrapped was changed or moved.
+        :raises UnwrapFailed: it is another passphrase, or what was wrapped was changed or moved.
+        :raises KeyUnavailable: no passphrase is to be had.
         """
         stretch, sealed = Stretch.split(wrapped)
+        tried = self._tried.setdefault(frozenset(context.items()), set())
+        self._require_worth(stretch, tried)
         root = await self._root(stretch, new=False)
+        tried.add(stretch)
         key = await root.unwrap(sealed, _bound(context, stretch))
         self._stretch = stretch  # it is known to be ours only now
         return key
@@ -62,6 +69,10 @@ class PassphraseRoot(Root):
         It is that of the ring once a key of the ring was unwrapped.
         """
         return f"local:passphrase-{self._stretch.salt[:4].hex()}"
+
+    def _require_worth(self, stretch: Stretch, tried: set[Stretch]) -> None:
+        if stretch not in self._roots and sum(each.work for each in {*tried, stretch}) > WORK:
+            raise UnwrapFailed(_ENOUGH)
 
     async def _root(self, stretch: Stretch, *, new: bool) -> LocalRoot:
         async with self._turn:  # else two would ask, or stretch, at once

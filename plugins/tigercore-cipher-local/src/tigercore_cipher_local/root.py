@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import final
 
 from tigercore.errors import DecryptionFailed, KeyUnavailable
-from tigercore_envelope import Kek, Root, WrongKeyOrContext, lp, seal, unseal
+from tigercore_envelope import Kek, Root, UnwrapFailed, WrongKeyOrContext, lp, seal, unseal
 
 _VERSION = 0
 _WRONG = "this root key did not wrap it, or it was moved from another place"
@@ -27,14 +27,14 @@ class LocalRoot(Root):
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """Return the key that was wrapped.
 
-        :raises KeyUnavailable: another root wrapped it, in another context, or it was changed.
+        :raises UnwrapFailed: another root wrapped it, in another context, or it was changed.
         """
         try:
             return unseal(wrapped, {_VERSION: self._kek}, _bind(context))
-        except WrongKeyOrContext as error:
-            raise KeyUnavailable(self._wrong) from error
+        except (WrongKeyOrContext, KeyUnavailable) as error:  # the latter for a version that no root key has
+            raise UnwrapFailed(self._wrong) from error
         except DecryptionFailed as error:
-            raise KeyUnavailable(str(error)) from error
+            raise UnwrapFailed(str(error)) from error
 
     def identity(self) -> str:
         """Return `local:` and 8 hex digits that are derived from the key, one way."""

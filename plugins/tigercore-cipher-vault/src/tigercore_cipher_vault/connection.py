@@ -25,16 +25,16 @@ _LIMIT = 64 * 1024  # bytes; a reply that wraps one key has some 400
 @final
 @attrs.frozen(repr=False)
 class Reply:
-    """A reply that was read whole, within the limit. It never shows what it holds."""
+    """A reply that was read whole, within the limit. It never shows what it holds: a key, or what a server echoes."""
 
     status: int
-    body: bytes
+    body: Secret
 
     @property
     def json(self) -> Mapping[str, Any]:
         """Return the reply's JSON object, an empty one if it is anything else."""
         try:
-            value = json.loads(self.body)
+            value = json.loads(self.body.reveal())
         except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
@@ -78,7 +78,10 @@ class Connection:
         """
         address, seconds = self._options.address, self._options.timeout
         with trio.move_on_after(seconds):
-            return await self._exchange(self._request(method, path, body))
+            reply = await self._exchange(self._request(method, path, body))
+            if isinstance(reply, KeyUnavailable):
+                raise reply  # here, where no frame holds the request: the token and the key are in it
+            return reply
         raise RootUnreachable(f"{address} gave no whole reply within {seconds:g} s")
 
     def _request(self, method: str, path: str, body: Body | None) -> httpx2.Request:
@@ -91,21 +94,17 @@ class Connection:
         url = f"{self._options.address}/v1/{path}"
         return httpx2.Request(method, url, headers=headers, json=_revealed(body), extensions=extensions)
 
-    async def _exchange(self, request: httpx2.Request) -> Reply:
+    async def _exchange(self, request: httpx2.Request) -> Reply | KeyUnavailable:
         try:
             response = await self._transport.handle_async_request(request)
             try:
-                body = await self._read(response)
+                return await self._read(response)
             finally:
                 await response.aclose()
         except (httpx2.HTTPError, httpx2.StreamError) as error:
-            body = self._verdict(error)
-        if isinstance(body, KeyUnavailable):
-            raise body  # out here, because the library's error knows the request with its headers
-        return Reply(response.status_code, body)
+            return self._verdict(error)
 
-    async def _read(self, response: httpx2.Response) -> bytes | KeyUnavailable:
-        """Return the body, or the error, to be raised where no frame holds the body: it may be a key."""
+    async def _read(self, response: httpx2.Response) -> Reply | KeyUnavailable:
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             return KeyUnavailable(f"{self._options.address} sent a compressed reply, which was not asked for")
         body = bytearray()
@@ -116,7 +115,7 @@ class Connection:
                     scope.cancel()
         if len(body) > _LIMIT:
             return KeyUnavailable(f"{self._options.address} sent more than {_LIMIT} bytes: is it a Vault?")
-        return bytes(body)
+        return Reply(response.status_code, Secret(body.decode(errors="replace")))
 
     def _verdict(self, error: Exception) -> KeyUnavailable:
         address = self._options.address

@@ -12,7 +12,7 @@ from tigercore.model import Secret
 from tigercore_cipher_vault.connection import Connection
 from tigercore_cipher_vault.options import VaultOptions
 from tigercore_cipher_vault.transit import Transit
-from tigercore_envelope import Root, lp
+from tigercore_envelope import Root, UnwrapFailed, lp
 
 _WRAPPED = re.compile(r"vault:v[1-9][0-9]{0,8}:[A-Za-z0-9+/]+={0,2}")  # Transit takes v0 for v1, and never writes it
 
@@ -33,20 +33,22 @@ class VaultRoot(Root):
         """
         plaintext = Secret(base64.b64encode(key).decode())
         del key  # no error shows it
-        wrapped = await self._transit.transform("encrypt", "ciphertext", plaintext=plaintext, context=_bind(context))
-        if not _WRAPPED.fullmatch(wrapped):
+        given: dict[str, str | Secret] = {"plaintext": plaintext, "context": _bind(context)}
+        wrapped = _ciphertext(await self._transit.transform("encrypt", "ciphertext", **given))
+        if wrapped is None:
             raise KeyUnavailable(f"{self._options.address} sent something else than a ciphertext: is it a Vault?")
-        return wrapped.encode("ascii")
+        return wrapped
 
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """Return the key that was wrapped.
 
         :raises RootUnreachable: Vault does not answer, is sealed or is busy.
-        :raises KeyUnavailable: another key wrapped it, in another context, or it was changed; or Vault refuses.
+        :raises UnwrapFailed: another key wrapped it, in another context, or it was changed.
+        :raises KeyUnavailable: Vault refuses; the message says what to do.
         """
         ciphertext = wrapped.decode("ascii", "replace")
         if not _WRAPPED.fullmatch(ciphertext):
-            raise KeyUnavailable("not wrapped by Vault, or changed")
+            raise UnwrapFailed("not wrapped by Vault, or changed")
         given = {"ciphertext": ciphertext, "context": _bind(context)}
         key = _decoded(await self._transit.transform("decrypt", "plaintext", **given))
         if key is None:
@@ -56,6 +58,10 @@ class VaultRoot(Root):
     def identity(self) -> str:
         """Return `vault:<address>/<mount>/<key>`."""
         return self._options.identity
+
+
+def _ciphertext(text: str) -> bytes | None:
+    return text.encode("ascii") if _WRAPPED.fullmatch(text) else None
 
 
 def _decoded(text: str) -> bytes | None:

@@ -9,7 +9,7 @@ from tigercore.errors import KeyUnavailable
 from tigercore.model import Secret
 from tigercore_cipher_vault.connection import Connection, Reply
 from tigercore_cipher_vault.options import VaultOptions
-from tigercore_envelope import RootUnreachable
+from tigercore_envelope import RootUnreachable, UnwrapFailed
 
 
 @final
@@ -55,9 +55,10 @@ class Transit:
 
     def _field(self, reply: Reply, name: str) -> str:
         value = self._data(reply).get(name)
-        if not isinstance(value, str):
-            raise KeyUnavailable(f"{self._options.address} sent a reply without its {name}: is it a Vault?")
-        return value
+        if isinstance(value, str):
+            return value
+        del value  # no error shows it
+        raise KeyUnavailable(f"{self._options.address} sent a reply without its {name}: is it a Vault?")
 
     def _refusal(self, reply: Reply, action: str, capability: str) -> KeyUnavailable:
         address, path, status = self._options.address, self._path(action), reply.status
@@ -65,6 +66,9 @@ class Transit:
             return RootUnreachable(f"{address} {_unready(reply)}")
         if 300 <= status < 400:
             return KeyUnavailable(f"{address} sent a redirect, never followed: give the address of the active node")
+        if status == 400 and _is_foreign(reply, action):
+            root = self._options.identity
+            return UnwrapFailed(f"{root} did not wrap this, or for another ring or version, or it was changed")
         if status == 400:
             return KeyUnavailable(self._refused(reply, action))
         if status == 403:
@@ -85,13 +89,16 @@ class Transit:
         if "too old" in said:
             lower = f"bao write {mount}/keys/{key}/config min_decryption_version=1"
             return f"{root} opens no version that is so old: lower the bound with `{lower}`"
-        if action == "decrypt":
-            return f"{root} did not wrap this, or for another ring or version, or it was changed"
         return f"{root} refuses to {action}: look at it with `bao read {mount}/keys/{key}`"
 
     def _how_to_make(self) -> str:
         mount, key = self._options.mount, self._options.key
         return f"run `bao secrets enable -path={mount} transit`, then `bao write -f {mount}/keys/{key} derived=true`"
+
+
+def _is_foreign(reply: Reply, action: str) -> bool:
+    """Say whether Vault has a key that opens nothing here: it is there, and not too young."""
+    return action == "decrypt" and not any(words in _said(reply) for words in ("key not found", "too old"))
 
 
 def _unready(reply: Reply) -> str:

@@ -16,3 +16,4 @@ from tigercore_envelope.recovery import RecoveryOptions as RecoveryOptions
 from tigercore_envelope.ring import UnlockedRing as UnlockedRing
 from tigercore_envelope.root import Root as Root
 from tigercore_envelope.root import RootUnreachable as RootUnreachable
+from tigercore_envelope.root import UnwrapFailed as UnwrapFailed

@@ -22,10 +22,11 @@ from tigercore_envelope.envelope import key_of
 from tigercore_envelope.kek import SIZE, Kek
 from tigercore_envelope.recipient import Recipient
 from tigercore_envelope.ring import OPENING, UnlockedRing, require_sound
-from tigercore_envelope.root import Root, RootUnreachable
+from tigercore_envelope.root import Root, RootUnreachable, UnwrapFailed
 
 _TRIES = 5
 _FIRST_WAIT = 0.2  # seconds before a root that does not answer is asked again, then twice as long each time
+_NAMED = 3  # roots that an error names
 T = TypeVar("T")
 
 
@@ -152,17 +153,19 @@ class EnvelopeCipher(Cipher):
         """Try this root's own slots first, then the others: a root may go by another name today."""
         refusals: list[KeyUnavailable] = []
         for slot in sorted(key.slots, key=self._strangeness):
+            await trio.lowlevel.checkpoint()  # a root in this process waits for nothing, and somebody made the slots
             try:
                 kek = await self._opened(ring_id, key, slot)
             except RootUnreachable as error:
-                raise KeyUnavailable(self._refusal(key, [error])) from error
+                raise KeyUnavailable(self._refusal(key, error)) from error
             except KeyUnavailable as error:
                 refusals.append(error)
                 continue
             if kek is not None:
                 return kek
-            refusals.append(KeyUnavailable("it does not pass its check"))
-        raise KeyUnavailable(self._refusal(key, refusals)) from next(iter(refusals), None)
+            refusals.append(UnwrapFailed("it does not pass its check"))
+        refusal = _foremost(refusals or [UnwrapFailed("nothing is left of it")])
+        raise KeyUnavailable(self._refusal(key, refusal)) from refusal
 
     async def _opened(self, ring_id: UUID, key: WrappedKey, slot: KeySlot) -> Kek | None:
         """Return what a slot holds, None if it does not pass its check: no frame that raises holds its bytes."""
@@ -198,14 +201,26 @@ class EnvelopeCipher(Cipher):
     def _waits(self) -> Iterator[float]:
         return (_FIRST_WAIT * 2**n * self.context.rng.uniform(0.5, 1.0) for n in range(_TRIES - 1))
 
-    def _refusal(self, key: WrappedKey, refusals: list[KeyUnavailable]) -> str:
-        here, there = self._root.identity(), [slot.provider for slot in key.slots]
-        why = str(refusals[0]) if refusals else "nothing is left of it"
-        advice = "restore the key ring from a backup" if here in there else "give the root that made the ring"
-        if refusals and isinstance(refusals[0], RootUnreachable):
-            advice = "bring it back, then start again; a process that runs goes on meanwhile"
-        wrapped = ", ".join(there) or "nobody"
-        return f"key {key.version} of the ring, wrapped by {wrapped}, does not open with {here}: {why}; {advice}"
+    def _refusal(self, key: WrappedKey, refusal: KeyUnavailable) -> str:
+        here, there = self._root.identity(), [slot.provider for slot in sorted(key.slots, key=self._strangeness)]
+        more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+        wrapped = ", ".join(there[:_NAMED]) + more or "nobody"
+        advice = _advice(refusal, ours=here in there or not there)
+        return f"key {key.version} of the ring, wrapped by {wrapped}, does not open with {here}: {refusal}{advice}"
+
+
+def _foremost(refusals: list[KeyUnavailable]) -> KeyUnavailable:
+    """Return the one to tell: a root that could not do its part may open the key once it can."""
+    return next((each for each in refusals if not isinstance(each, UnwrapFailed)), refusals[0])
+
+
+def _advice(refusal: KeyUnavailable, *, ours: bool) -> str:
+    """Return what to do, nothing if the refusal says it already."""
+    if isinstance(refusal, RootUnreachable):
+        return "; bring it back, then start again; a process that runs goes on meanwhile"
+    if not isinstance(refusal, UnwrapFailed):
+        return ""
+    return "; restore the key ring from a backup" if ours else "; give the root that made the ring"
 
 
 def _place(ring_id: UUID, key: WrappedKey | Kek) -> dict[str, str]:

@@ -10,7 +10,7 @@ from tigercore.errors import KeyUnavailable
 from tigercore.model import Secret
 from tigercore_envelope.kek import SIZE
 from tigercore_envelope.lp import lp
-from tigercore_envelope.root import Root
+from tigercore_envelope.root import Root, UnwrapFailed
 
 if TYPE_CHECKING:
     from pyrage import x25519
@@ -54,12 +54,13 @@ class Recipient(Root):
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """Return the key.
 
-        :raises KeyUnavailable: there is no identity here, or the file is for another recipient or another key.
+        :raises UnwrapFailed: the file is for another recipient or another key, or was changed.
+        :raises KeyUnavailable: there is no identity here.
         """
         if self._identity is None:
             raise KeyUnavailable(f"{self.identity()} only seals here: give its identity file")
         key = _opened(wrapped, self._identity, _bound(context))
-        if isinstance(key, KeyUnavailable):
+        if isinstance(key, UnwrapFailed):
             raise key  # out here, where no frame holds what was opened
         return key
 
@@ -77,15 +78,15 @@ def _identity(text: Secret) -> x25519.Identity | None:
         return None
 
 
-def _opened(wrapped: bytes, identity: x25519.Identity, bound: bytes) -> bytes | KeyUnavailable:
+def _opened(wrapped: bytes, identity: x25519.Identity, bound: bytes) -> bytes | UnwrapFailed:
     import pyrage
 
     try:
         opened = bytes(pyrage.decrypt(wrapped, [identity]))
     except pyrage.DecryptError:
-        return KeyUnavailable("not sealed for this recovery key, or changed")
+        return UnwrapFailed("not sealed for this recovery key, or changed")
     if len(opened) != len(bound) + SIZE or not hmac.compare_digest(opened[:-SIZE], bound):
-        return KeyUnavailable("sealed for another ring or version")
+        return UnwrapFailed("sealed for another ring or version")
     return opened[-SIZE:]
 
 

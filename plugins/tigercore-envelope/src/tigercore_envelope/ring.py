@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Self, final
 from uuid import UUID
@@ -22,8 +22,14 @@ OPENING = frozenset({KeyState.STAGED, KeyState.ACTIVE, KeyState.DECRYPT})
 """The states of keys that open messages."""
 
 _LAST = 2**32 - 1  # the highest version that the header of a message holds
+_NUMBERS = range(2**62)
+_KEYS = 10_000
+_SLOTS = 32  # of one key; as many recovery recipients
+_NAME = 512  # characters of a root's name: the ARN of a KMS alias has 330, if it is long
+_BLOB = 8 * 1024  # bytes of a wrapped key: what KMS returns has up to 6 KiB, a passphrase's or an age file 400 bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHANGED = "the key ring was changed by something else than tigercore: restore it with `tigercore cipher import`"
+_NO_VALUE = f"a value in the key ring cannot be one: {_CHANGED}"
 
 
 @final
@@ -91,18 +97,45 @@ class UnlockedRing:
 
 
 def require_sound(ring: KeyRing) -> None:
-    """Pass if the ring's own numbers and states fit each other.
+    """Pass if the ring is no larger than tigercore makes one, and its numbers and states fit each other.
 
-    :raises KeyUnavailable: they do not, or tigercore writes no such values.
+    :raises KeyUnavailable: it is, they do not, or tigercore writes no such values.
     """
+    _require_bounded(ring)
     _canonical(ring, ring.version)
     if not all(0 < key.version <= _LAST for key in ring.keys):
         raise KeyUnavailable(f"a key has a version that no message can name: {_CHANGED}")
+    _require_values(ring)
     if not any(key.version == ring.active and key.state is KeyState.ACTIVE for key in ring.keys):
         raise KeyUnavailable(f"key {ring.active} is to seal, but is not active: {_CHANGED}")
     low = [key.version for key in ring.keys if key.state in OPENING and key.version < ring.min_decrypt]
     if low:
         raise KeyUnavailable(f"key {low[0]} is to open messages, but is below {ring.min_decrypt}: {_CHANGED}")
+
+
+def _require_bounded(ring: KeyRing) -> None:
+    for what, size, most in _sizes(ring):
+        if size > most:
+            raise KeyUnavailable(f"the key ring has {size} {what}, more than {most}: {_CHANGED}")
+
+
+def _sizes(ring: KeyRing) -> Iterator[tuple[str, int, int]]:
+    yield "keys", len(ring.keys), _KEYS
+    yield "recovery recipients", len(ring.recovery), _SLOTS
+    yield "bytes of a hash key", len(ring.hash_key), _BLOB
+    yield from (("characters of a recipient", len(recipient), _NAME) for recipient in ring.recovery)
+    for key in ring.keys:
+        yield "slots of one key", len(key.slots), _SLOTS
+        yield from (("characters of a root's name", len(slot.provider), _NAME) for slot in key.slots)
+        yield from (("bytes of a wrapped key", len(slot.blob), _BLOB) for slot in key.slots)
+
+
+def _require_values(ring: KeyRing) -> None:
+    """Pass if every number has room above it, and every name fits into one line of an error."""
+    numbers = (ring.version, ring.active, ring.min_decrypt, ring.epoch)
+    names = (*ring.recovery, *(slot.provider for key in ring.keys for slot in key.slots))
+    if not (all(number in _NUMBERS for number in numbers) and all(name.isprintable() for name in names)):
+        raise KeyUnavailable(_NO_VALUE)
 
 
 def _hasher(ring: KeyRing, keks: Mapping[int, Kek], place: bytes) -> Kek | None:
@@ -127,7 +160,7 @@ def _canonical(ring: KeyRing, version: int) -> bytes:
         return _fields(ring, version)
     except (OverflowError, TypeError, UnicodeEncodeError):
         pass  # what Python says of it would not help
-    raise KeyUnavailable(f"a value in the key ring cannot be one: {_CHANGED}")
+    raise KeyUnavailable(_NO_VALUE)
 
 
 def _fields(ring: KeyRing, version: int) -> bytes:

@@ -14,6 +14,11 @@ class RootUnreachable(KeyUnavailable):
     """The root does not answer now; it may answer soon. The envelope cipher asks again a few times."""
 
 
+@final
+class UnwrapFailed(KeyUnavailable):
+    """The root answered: another one wrapped these bytes, or it wrapped them for another key, or they were changed."""
+
+
 class Root(ABC):
     """Wrap keys of 32 bytes: a file, a key management service, a hardware module. It never sees a secret of an account.
 
@@ -35,7 +40,8 @@ class Root(ABC):
         """Return the key that `wrap` was given.
 
         :raises RootUnreachable: the root does not answer.
-        :raises KeyUnavailable: it refuses, another root wrapped this, or in another context.
+        :raises UnwrapFailed: another root wrapped this, or in another context, or it was changed.
+        :raises KeyUnavailable: it refuses, whatever it is given; the message says what to do.
         """
 
     @abstractmethod

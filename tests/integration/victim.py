@@ -34,9 +34,19 @@ def main() -> None:
     with sqlite3.connect(settings.store.options["path"]) as connection:
         connection.execute("update tc_key_ring set epoch = 9")
     trio.run(fail, settings)
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, env=dict(os.environ)) as child:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ)) as child:
+        require_at_work(child)
         print(json.dumps([os.getpid(), child.pid]), flush=True)
         sys.stdin.readline()
+
+
+def require_at_work(cat: subprocess.Popen[bytes]) -> None:
+    """Wait until a program runs: while it is still being loaded, the kernel shows no environment of it."""
+    assert cat.stdin is not None
+    assert cat.stdout is not None
+    cat.stdin.write(b"?")
+    cat.stdin.flush()
+    assert b"?" == cat.stdout.read(1)
 
 
 async def live(settings: Settings, accounts: list[dict[str, Any]], kill_at: int | None) -> None:

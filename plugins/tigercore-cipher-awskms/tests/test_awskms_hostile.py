@@ -112,13 +112,13 @@ async def _ask(options: AwsKmsOptions, ask: Callable[[AwsKmsRoot], Awaitable[byt
 
 
 async def _all_threads_ended(root: AwsKmsRoot) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         for each in range(4):
             await root._limiter.acquire_on_behalf_of(each)
 
 
 async def _all_connections_closed(endpoint: Endpoint) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while endpoint.open:
             await trio.lowlevel.checkpoint()
 
@@ -170,14 +170,14 @@ _IN_THE_BODY = b"HTTP/1.1 200 X\r\n" + _TYPE + b"Content-Length: 1000000\r\n\r\n
 @pytest.mark.parametrize("answer", [_HEAD_ONLY, _IN_THE_BODY], ids=["head", "body"])
 async def test_an_answer_that_trickles_has_twice_the_timeout(endpoint: Endpoint, answer: bytes) -> None:
     endpoint.answer, endpoint.then = answer, "trickles"
-    with trio.fail_after(5), pytest.raises(RootUnreachable, match=r"no whole answer within 0\.4 s"):
-        await _ask(endpoint.options(timeout=0.2))
+    with trio.fail_after(30), pytest.raises(RootUnreachable, match="no whole answer within 1 s"):
+        await _ask(endpoint.options(timeout=0.5))
 
 
 async def test_looking_at_the_key_has_twice_the_timeout_too(endpoint: Endpoint) -> None:
     endpoint.answer, endpoint.then = _IN_THE_BODY, "trickles"
-    with trio.fail_after(5), pytest.raises(RootUnreachable, match=r"no whole answer within 0\.4 s"):
-        await trio.to_thread.run_sync(AwsKmsCipher.create_root, endpoint.options(timeout=0.2), abandon_on_cancel=True)
+    with trio.fail_after(30), pytest.raises(RootUnreachable, match="no whole answer within 1 s"):
+        await trio.to_thread.run_sync(AwsKmsCipher.create_root, endpoint.options(timeout=0.5), abandon_on_cancel=True)
 
 
 async def test_no_more_than_four_threads_are_ever_kept(endpoint: Endpoint) -> None:
@@ -189,8 +189,8 @@ async def test_no_more_than_four_threads_are_ever_kept(endpoint: Endpoint) -> No
             await _unwrap(root)
         unreachable.append(caught.value)
 
-    with trio.fail_after(5):
-        async with AwsKmsCipher.open_root(endpoint.options(timeout=0.2)) as root, trio.open_nursery() as nursery:
+    with trio.fail_after(30):
+        async with AwsKmsCipher.open_root(endpoint.options(timeout=0.5)) as root, trio.open_nursery() as nursery:
             assert isinstance(root, AwsKmsRoot)
             for _ in range(6):
                 nursery.start_soon(ask, root)

@@ -17,7 +17,12 @@ nox.options.sessions = ["lint", "types", "imports", "tests"]  # tests holds what
 
 FLOOR = "3.11"
 NEWER = ["3.12", "3.13"]
+BACKENDS = ["memory", "sqlite", "postgres"]
+ALLOW = "--allow-missing-backends"
+NONE_SELECTED = 5  # pytest's status when a choice of tests leaves a backend with none
 SOURCES = ["src", *map(str, sorted(Path().glob("plugins/*/src"))), *map(str, sorted(Path().glob("contrib/*/src")))]
+
+measured: set[str] = set()  # backends whose tests passed on the floor in this run of nox
 
 
 def interpreters() -> list[str]:
@@ -61,18 +66,47 @@ def imports(session: nox.Session) -> None:
 
 
 @nox.session(python=interpreters())
-def tests(session: nox.Session) -> None:
-    """Run every test of the core and of the distributions; on the floor, with branch coverage of the core."""
+@nox.parametrize("backend", BACKENDS)
+def tests(session: nox.Session, backend: str) -> None:
+    """Run the tests of a backend (`memory`: those that need none); on the floor, with branch coverage of the core.
+
+    A server that is missing fails its tests, unless `nox -s tests -- --allow-missing-backends` skips them.
+    """
     sync(session, "test", "sdk", "lint", "servers", "vectors")
-    args = session.posargs or ["-n", "2", "--dist", "loadgroup"]
-    if session.python != FLOOR:
-        session.run("pytest", *args)
-        return
+    chosen, env = posargs(session)
+    command = ["pytest", "-m", marks(session, backend), *(chosen or ["-n", "2", "--dist", "loadgroup"])]
+    if chosen:
+        session.run(*command, env=env, success_codes=[0, NONE_SELECTED])
+    elif session.python != FLOOR:
+        session.run(*command, env=env)
+    else:
+        measure(session, backend, command, env)
+
+
+def posargs(session: nox.Session) -> tuple[list[str], dict[str, str]]:
+    """Return what `pytest` is told, and the environment that a word of ours stands for."""
+    chosen = [word for word in session.posargs if word != ALLOW]
+    return chosen, {"TIGERCORE_ALLOW_MISSING_BACKENDS": "1"} if ALLOW in session.posargs else {}
+
+
+def marks(session: nox.Session, backend: str) -> str:
+    """Return pytest's expression for the tests of a backend; those that take long run on the floor alone."""
+    named = [name for name in BACKENDS if name != "memory"]
+    own = backend if backend in named else " and ".join(f"not {name}" for name in named)
+    return own if session.python == FLOOR else f"{own} and not floor"
+
+
+def measure(session: nox.Session, backend: str, command: list[str], env: dict[str, str]) -> None:
+    """Run with coverage, and judge it once this run of nox has measured every backend."""
     here = Path().absolute()  # workers and commands under test measure too, whatever folder they run in
-    measured = {"COVERAGE_PROCESS_START": str(here / "pyproject.toml"), "COVERAGE_FILE": str(here / ".coverage")}
-    session.run("coverage", "run", "-m", "pytest", *args, env=measured)
-    session.run("coverage", "combine", "--quiet")
-    session.run("coverage", "report")
+    files = {"COVERAGE_PROCESS_START": str(here / "pyproject.toml"), "COVERAGE_FILE": str(here / ".coverage")}
+    if not measured:
+        session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", *command, env=env | files)
+    measured.add(backend)
+    if measured == set(BACKENDS):
+        session.run("coverage", "combine", "--quiet")
+        session.run("coverage", "report")
 
 
 @nox.session(python=FLOOR)

@@ -7,7 +7,6 @@ from typing import final
 
 import trio
 
-from tigercore import _rotation as rotation
 from tigercore.errors import KeyUnavailable
 from tigercore.model import KeyRing
 
@@ -30,10 +29,6 @@ class HeldRing:
         if self._ring is None:
             raise KeyUnavailable("the store has no key ring: restore it with `tigercore cipher import`")
         return self._ring
-
-    def opens(self, version: int) -> bool:
-        """Say whether what this key has sealed opens."""
-        return any(key.version == version and rotation.opens(key) for key in self.ring.keys)
 
     async def turn_to(self, ring: KeyRing | None) -> None:
         """Unlock a state of the ring if it is newer, and use it. Errors as `Cipher.unlock`; then all is as before.

@@ -108,7 +108,7 @@ class Refresher:
 
         :raises TokenManagerError: another process holds the lease, it is too early to ask, or the token is dead.
         """
-        await self._reload(account)
+        await self._snapshot.load()
         family, now = self._snapshot.token_family(account), self._clock.now()
         if any(rules.is_leased(row, now) and not (claimed and row.owner == self._owner) for row in family):
             raise TokenRefreshError(f"{account.account_name}: this token is being refreshed already; wait for it")
@@ -141,9 +141,6 @@ class Refresher:
             await self._lose(account, attempt, token, error)
         else:
             await self._keep(account, attempt, fresh)
-
-    async def _reload(self, account: TigerAccount) -> None:
-        await self._snapshot.reload({account.id, *(row.id for row in self._snapshot.token_family(account))})
 
     def _alive(self, row: TokenRow, token: Token, family: Sequence[TokenRow]) -> TokenRow:
         if self._vault.readable_token(row) == token:
@@ -205,7 +202,7 @@ class Refresher:
                     await self._end(renewed, attempt, TokenRefreshStatus.SUCCEEDED, "")
                     return
                 except StaleVersion:
-                    await self._reload(account)
+                    await self._snapshot.load()
             except (StoreUnavailable, KeyUnavailable):
                 await trio.sleep(wait)
                 wait *= 2
@@ -222,7 +219,7 @@ class Refresher:
             try:
                 failures = await self._note(account, attempt, sent, error)
             except StaleVersion:  # sealed anew meanwhile, or somebody brought a newer token
-                await self._reload(account)
+                await self._snapshot.load()
                 failures = await self._note(account, attempt, sent, error)
         self._hooks.notify("tigercore_token_refresh_failed", account=account, reason=str(error), failures=failures)
         if isinstance(error, RateLimited):

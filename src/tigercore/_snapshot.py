@@ -16,7 +16,7 @@ from tigercore._eligibility import Eligibility, kind_of, routes_alike
 from tigercore._heldring import HeldRing
 from tigercore.errors import AccountNotFoundError
 from tigercore.model import Environment, KeyRing, TigerAccount, TokenState
-from tigercore.ports import AccountRow, AccountStore, Candidate, Change, Put, Remove, TokenRow
+from tigercore.ports import AccountRow, AccountStore, Candidate, Change, Delta, Put, Record, Remove, TokenRow
 
 NOBODY: frozenset[UUID] = frozenset()
 _KEPT = 256  # sets of candidates that are remembered
@@ -140,48 +140,38 @@ class Snapshot:
     async def commit(self, changes: Sequence[Change]) -> None:
         """Write a batch to the store, then into memory. Errors as `AccountStore.apply`; then memory is as it was."""
         revision = await self._store.apply(changes)
-        self._own.add(revision)
-        while self._revision + 1 in self._own:
-            self._revision += 1
-            self._own.discard(self._revision)
+        if not all(isinstance(change, Record) for change in changes):  # else the revision is one of others
+            self._own.add(revision)
+            self._advance(self._revision)
         self._adopt(changes)
         for change in changes:
             if isinstance(change, Put) and isinstance(change.row, KeyRing):
                 await self._turn_to(attrs.evolve(change.row, version=change.row.version + 1))
 
-    async def load(self) -> tuple[list[AccountRow], list[TokenRow]]:
-        """Read everything from the store, and return it. What this process writes meanwhile is newer than that.
+    def _advance(self, revision: int) -> None:
+        """Know everything up to this revision, and what was written here right after it."""
+        self._revision = max(self._revision, revision)
+        while self._revision + 1 in self._own:
+            self._revision += 1
+        self._own = {each for each in self._own if each > self._revision}
+
+    async def load(self) -> None:
+        """Read what has changed in the store, at first everything. What this process writes meanwhile is newer.
 
         :raises KeyUnavailable: the key ring has changed, and does not open.
         """
-        async with self._loading:  # one at a time: the one that reads last is the one that is believed
-            return await self._load()
-
-    async def reload(self, account_ids: Collection[UUID]) -> None:
-        """Read some accounts again, after a write met a newer version of one. Errors as `load`."""
-        async with self._loading:
+        async with self._loading:  # one at a time: each begins where the one before has ended
             with self._touching() as touched:
-                rows, tokens = await self.stored(account_ids)
-            sealed = [*(row.kek for row in rows), *(row.kek for row in tokens if row.sealed is not None)]
-            if all(map(self._held.opens, sealed)):
-                self._take(set(account_ids), touched, rows, tokens)
-            else:  # the ring has changed as well
-                await self._load()
+                delta = await self._store.delta(self._revision)
+                await self._held.turn_to(delta.ring)
+            self._take(delta, touched)
+            self._advance(delta.revision)
 
     async def stored(self, ids: Collection[UUID] | None = None) -> tuple[list[AccountRow], list[TokenRow]]:
         """Return accounts as they stand in the store now, each with its token row."""
         rows, tokens = await self._store.accounts(ids), await self._store.token_rows(ids)
         found = {row.id: row for row in tokens}
         return rows, [found.get(row.id) or _without_token(row.account) for row in rows]
-
-    async def _load(self) -> tuple[list[AccountRow], list[TokenRow]]:
-        with self._touching() as touched:
-            revision = await self._store.wait_for_change(-1)
-            ring, rows, tokens = await self._read()
-            await self._held.turn_to(ring)
-        self._revision = max(self._revision, revision)
-        self._take(set(self._rows), touched, rows, tokens)
-        return rows, tokens
 
     @contextmanager
     def _touching(self) -> Iterator[set[UUID]]:
@@ -192,24 +182,22 @@ class Snapshot:
         finally:
             self._touched = None
 
-    def _take(self, asked: set[UUID], touched: set[UUID], rows: list[AccountRow], tokens: list[TokenRow]) -> None:
+    def _take(self, delta: Delta, touched: set[UUID]) -> None:
         """Believe what was read, but of what was written here meanwhile."""
-        for gone in asked - {row.id for row in rows} - touched:
+        for gone in delta.removed - touched:
             self._drop(gone)
         removed = touched - self._rows.keys()
-        self._merge((row for row in rows if row.id not in removed), (row for row in tokens if row.id not in removed))
-
-    async def _read(self) -> tuple[KeyRing | None, list[AccountRow], list[TokenRow]]:
-        """Read all rows and the ring that opens them: the ring as it stood both before and after the rows."""
-        ring = await self._store.key_ring()
-        while True:
-            rows, tokens = await self.stored()
-            before, ring = ring, await self._store.key_ring()
-            if ring == before:
-                return ring, rows, tokens
+        for token in delta.tokens:
+            if token.id not in removed:
+                self._keep_token(token)
+        for row in delta.accounts:
+            if row.id not in removed:
+                self._keep(row)
+                self._tokens.setdefault(row.id, _without_token(row.account))
+        self._announce()
 
     async def _turn_to(self, ring: KeyRing) -> None:
-        """Use the ring that was just written, and read everything if others have sealed anew what we hold as it was."""
+        """Use the ring that was just written, and read what others have sealed anew if it is here as it was."""
         try:
             if self._holds_below(ring.min_decrypt):
                 await self.load()
@@ -227,11 +215,11 @@ class Snapshot:
         return any(kek < floor for kek in chain((row.kek for row in self._rows.values()), tokens))
 
     def fall_behind(self) -> None:
-        """Let everything be read again: others have written."""
+        """Let what has changed be read: others have written."""
         self._behind.set()
 
     async def catch_up(self) -> None:
-        """Read everything whenever others have written, for ever. Errors as `load`; then call it again."""
+        """Read what has changed whenever others have written, for ever. Errors as `load`; then call it again."""
         while True:
             await self._behind.wait()
             self._behind = trio.Event()
@@ -261,13 +249,6 @@ class Snapshot:
         if self._touched is not None:
             self._touched.update(change.row.id for change in changes if isinstance(change, Put))
             self._touched.update(change.id for change in changes if isinstance(change, Remove))
-        self._announce()
-
-    def _merge(self, rows: Iterable[AccountRow], tokens: Iterable[TokenRow]) -> None:
-        for row in rows:
-            self._keep(row)
-        for token in tokens:
-            self._keep_token(token)
         self._announce()
 
     def _keep(self, row: AccountRow) -> None:

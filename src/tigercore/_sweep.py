@@ -73,7 +73,7 @@ class Sweep:
                     changes, action, str(page[0]), severity=AuditSeverity.MEDIUM, rows=str(len(changes))
                 )
             except StaleVersion:
-                await self._snapshot.reload(page)
+                await self._snapshot.load()
             else:
                 return
             if len(page) > 1:  # half of it meets half as many others

@@ -17,7 +17,8 @@ from tigercore.ports import AccountRow, TokenRow
 
 async def verify(snapshot: Snapshot, vault: Vault, progress: Progress) -> Verification:
     """Read every secret from the store, not from memory, and open it. Errors as `KeyManager.verify`."""
-    sealed = [row for row in _both(await snapshot.load()) if row.sealed is not None]
+    await snapshot.load()  # the ring, too
+    sealed = [row for row in _both(await snapshot.stored()) if row.sealed is not None]
     faults: list[str] = []
     for at, row in enumerate(sealed):
         if at % PAGE == 0:
@@ -32,7 +33,7 @@ async def verify(snapshot: Snapshot, vault: Vault, progress: Progress) -> Verifi
 async def _faults(snapshot: Snapshot, vault: Vault, row: AccountRow | TokenRow) -> list[str]:
     """Look at a row that did not open until it stays as it is: others write, and turn the ring, meanwhile."""
     while True:
-        await snapshot.reload([row.id])
+        await snapshot.load()
         again = [each for each in _both(await snapshot.stored([row.id])) if type(each) is type(row)]
         found = [fault for each in again if (fault := _fault(vault, each)) is not None]
         if not found or again == [row]:

@@ -121,7 +121,7 @@ class TokenManager:
 
     async def distrust(self, account: TigerAccount, refused: Token | None) -> None:
         """Take note that the gateway refused this token; unless a newer one is here already, it is in doubt now."""
-        await self._snapshot.reload([row.id for row in self._snapshot.token_family(account)] or [account.id])
+        await self._snapshot.load()
         family, now = self._snapshot.token_family(account), self._clock.now()
         held = [row for row in family if row.state is TokenState.VALID and self._vault.readable_token(row) == refused]
         leader = refresh.leader(family)
@@ -296,7 +296,7 @@ class TokenManager:
         with suppress(
             TokenManagerError, AccountNotFoundError, KeyUnavailable
         ):  # recorded, told to the hooks, put off: nobody waits
-            await self._snapshot.reload([row.id])
+            await self._snapshot.load()
             account = self._snapshot.row(row.id).account
             await self._share(account, "refresh", self._refresher.refresh, account, RefreshTrigger.SCHEDULED, True)
 

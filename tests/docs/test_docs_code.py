@@ -22,6 +22,8 @@ import pytest
 from tests.docs.pages import ROOT, Block, blocks, name_of, pages_with_code
 from tigercore import load_settings
 
+pytestmark = pytest.mark.floor
+
 pytest.importorskip("tigercore_simulator")
 
 _PYTHON, _SHELL = 1, 4  # the developers whose files lie in `portal`: two of those with a token

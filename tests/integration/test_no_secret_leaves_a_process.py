@@ -25,6 +25,8 @@ from tigercore.testing.clock import driver_context
 from tigercore_cipher_local import LocalCipher, LocalOptions, keyfile
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
+pytestmark = pytest.mark.floor
+
 _ROOT = Path(__file__).parents[2]
 _STORE = '[store]\noptions = {{ path = "tigercore.db" }}\n[cipher]\ndriver = "local"\n{}\n'
 Secrets = dict[str, str | bytes]

@@ -16,13 +16,16 @@ from tigercore.ports import (
     AccountStore,
     AuditLine,
     Change,
+    Delta,
     DriverContext,
     Put,
+    Record,
     Schema,
     SchemaStatus,
     TokenAttempt,
     TokenRow,
 )
+from tigercore.testing._memory_tables import MemoryTables
 from tigercore.testing.clock import driver_context
 from tigercore.testing.store import DurableStoreContract, MemoryAccountStore, MemoryBackend, MemoryOptions, StoreMaker
 
@@ -42,6 +45,20 @@ def with_ring(changes: Sequence[Change], alter: Callable[[KeyRing], KeyRing]) ->
     return [
         Put(alter(each.row)) if isinstance(each, Put) and isinstance(each.row, KeyRing) else each for each in changes
     ]
+
+
+def only_records(changes: Sequence[Change]) -> bool:
+    """Say whether a batch records and does nothing else."""
+    return all(isinstance(change, Record) for change in changes)
+
+
+def count_one_more(store: AccountStore) -> int:
+    """Make the revision one more without a change, wake who waits, and return the revision."""
+    backend = store.options.backend
+    tables = backend.tables.copy()
+    tables.revision += 1
+    backend.commit(tables)
+    return int(tables.revision)
 
 
 class RightSchema(Schema):
@@ -87,10 +104,18 @@ class Right(AccountStore):
     async def token_rows(self, ids: Collection[UUID] | None = None) -> list[TokenRow]:
         return await self.inner.token_rows(ids)
 
+    async def delta(self, after: int = -1) -> Delta:
+        return await self.inner.delta(after)
+
     async def token_attempts(
-        self, account_id: UUID | None = None, *, since: datetime | None = None, limit: int = 1000
+        self,
+        account_id: UUID | None = None,
+        *,
+        since: datetime | None = None,
+        before: UUID | None = None,
+        limit: int = 1000,
     ) -> list[TokenAttempt]:
-        return await self.inner.token_attempts(account_id, since=since, limit=limit)
+        return await self.inner.token_attempts(account_id, since=since, before=before, limit=limit)
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         return await self.inner.claim_due_tokens(owner, lease, limit)
@@ -103,6 +128,21 @@ class Right(AccountStore):
 
     async def wait_for_change(self, after: int) -> int:
         return await self.inner.wait_for_change(after)
+
+
+class Altered(Right):
+    """Tell another delta than the memory store."""
+
+    async def delta(self, after: int = -1) -> Delta:
+        return self.altered(await self.inner.delta(after), after)
+
+    def altered(self, delta: Delta, after: int) -> Delta:
+        raise NotImplementedError
+
+    @property
+    def tables(self) -> MemoryTables:
+        tables: MemoryTables = self.options.backend.tables
+        return tables
 
 
 class Broken(DurableStoreContract):

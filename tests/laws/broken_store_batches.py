@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
 
+import trio
+
 from tests.laws._store_base import Broken, Right, changed, laws
 from tigercore.errors import StaleVersion
 from tigercore.ports import AccountRow, Change, Put, Remove
@@ -67,14 +69,20 @@ class TestWritesByHalves(Broken):
         "test_a_key_with_two_slots_of_one_provider_is_refused "
         "test_one_stale_row_among_many_of_its_kind_leaves_nothing_of_them "
         "test_a_row_below_the_floor_leaves_nothing_of_its_neighbours "
-        "test_a_floor_above_an_account_that_stands_is_stale "
-        "test_a_batch_is_held_to_the_floor_that_it_has_raised "
-        "test_a_batch_that_is_cancelled_is_there_as_a_whole_or_not_at_all"
+        "test_a_floor_above_an_account_that_stands_is_stale test_a_batch_is_held_to_the_floor_that_it_has_raised "
+        "test_a_batch_that_is_cancelled_is_there_as_a_whole_or_not_at_all "
+        "test_a_delta_behind_the_last_batch_tells_no_rows test_a_delta_from_the_start_tells_everything "
+        "test_a_delta_is_of_one_moment test_the_revision_grows_by_one_with_every_batch_of_rows "
+        "test_records_that_are_cancelled_are_there_as_a_whole_or_not_at_all"
     )
 
     class Driver(Right):
         async def apply(self, changes: Sequence[Change]) -> int:
-            return [await self.inner.apply([change]) for change in changes][-1]
+            revision = await self.inner.wait_for_change(-1)
+            for change in changes:
+                await trio.lowlevel.checkpoint()
+                revision = await self.inner.apply([change])
+            return revision
 
 
 class TestLeavesOutTheStaleOfMany(Broken):
@@ -105,7 +113,12 @@ class TestRefusesToMoveADefault(Broken):
 class TestRemovesNothing(Broken):
     breaks = laws(
         "test_remove_takes_the_account_and_its_token test_an_account_that_is_gone_is_stale "
-        "test_remove_at_a_version_that_has_passed_is_stale test_remove_of_an_account_that_is_gone_is_stale"
+        "test_remove_at_a_version_that_has_passed_is_stale test_remove_of_an_account_that_is_gone_is_stale "
+        "test_a_delta_tells_no_rows_of_a_removed_account test_a_delta_tells_which_accounts_were_removed_since "
+        "test_an_account_that_came_and_went_since_is_told_as_removed "
+        "test_an_account_that_was_put_again_is_told_as_a_row "
+        "test_an_account_that_was_removed_again_is_told_as_removed "
+        "test_the_revision_grows_by_one_with_every_batch_of_rows"
     )
 
     class Driver(Right):

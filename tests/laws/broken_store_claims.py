@@ -6,8 +6,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 import attrs
+import trio
 
-from tests.laws._store_base import Broken, Right, laws
+from tests.laws._store_base import Broken, Right, count_one_more, laws
 from tigercore.errors import StaleVersion
 from tigercore.model import TokenState
 from tigercore.ports import Put, TokenRow
@@ -37,7 +38,8 @@ class OwnClaim(Right):
 class TestReadsAndThenClaims(Broken):
     breaks = laws(
         "test_no_token_is_claimed_twice test_a_claim_takes_the_soonest_expiry_first "
-        "test_a_claim_leaves_the_revision_as_it_is"
+        "test_a_claim_leaves_the_revision_as_it_is test_a_claim_wakes_nobody "
+        "test_a_delta_tells_a_token_that_was_claimed_since"
     )
     Driver = OwnClaim
 
@@ -55,7 +57,9 @@ class TestClaimsWhatIsNotDue(Broken):
 class TestClaimsInAnyState(Broken):
     breaks = laws(
         "test_a_claim_takes_valid_tokens_only test_a_claim_takes_the_soonest_expiry_first "
-        "test_no_token_is_claimed_twice test_a_claim_leaves_the_revision_as_it_is"
+        "test_no_token_is_claimed_twice test_a_claim_leaves_the_revision_as_it_is "
+        "test_a_claim_that_is_cancelled_has_claimed_nothing test_a_claim_wakes_nobody "
+        "test_a_delta_tells_a_token_that_was_claimed_since"
     )
 
     class Driver(OwnClaim):
@@ -73,7 +77,8 @@ class TestClaimsWithoutLimit(Broken):
 
 class TestClaimsWithoutWriting(Broken):
     breaks = laws(
-        "test_a_claim_is_what_stands test_no_token_is_claimed_twice test_a_claim_takes_the_soonest_expiry_first"
+        "test_a_claim_is_what_stands test_no_token_is_claimed_twice test_a_claim_takes_the_soonest_expiry_first "
+        "test_a_claim_that_is_cancelled_has_claimed_nothing test_a_delta_tells_a_token_that_was_claimed_since"
     )
 
     class Driver(OwnClaim):
@@ -82,7 +87,10 @@ class TestClaimsWithoutWriting(Broken):
 
 
 class TestReturnsClaimsAsTheyStoodBefore(Broken):
-    breaks = laws("test_a_claim_marks_the_token_and_counts_its_version test_a_claim_is_what_stands")
+    breaks = laws(
+        "test_a_claim_marks_the_token_and_counts_its_version test_a_claim_is_what_stands "
+        "test_a_delta_tells_a_token_that_was_claimed_since"
+    )
 
     class Driver(Right):
         async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
@@ -91,12 +99,15 @@ class TestReturnsClaimsAsTheyStoodBefore(Broken):
 
 
 class TestTellsOthersOfClaims(Broken):
-    breaks = laws("test_a_claim_leaves_the_revision_as_it_is")
+    breaks = laws(
+        "test_a_claim_leaves_the_revision_as_it_is test_a_claim_wakes_nobody "
+        "test_a_delta_tells_a_token_that_was_claimed_since"
+    )
 
     class Driver(Right):
         async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
             claimed = await self.inner.claim_due_tokens(owner, lease, limit)
-            await self.inner.apply([])
+            count_one_more(self)
             return claimed
 
 
@@ -106,3 +117,14 @@ class TestLeasesByTheMinute(Broken):
     class Driver(Right):
         async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
             return await self.inner.claim_due_tokens(owner, lease * 60, limit)
+
+
+class TestClaimsAfterItWasCancelled(Broken):
+    breaks = laws("test_a_claim_that_is_cancelled_has_claimed_nothing")
+
+    class Driver(Right):
+        async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
+            with trio.CancelScope(shield=True):
+                claimed = await self.inner.claim_due_tokens(owner, lease, limit)
+            await trio.lowlevel.checkpoint()
+            return claimed

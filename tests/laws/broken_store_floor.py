@@ -14,7 +14,7 @@ import attrs
 from tests.laws._store_base import Broken, Right, laws
 from tigercore.errors import StaleVersion
 from tigercore.model import KeyRing
-from tigercore.ports import AccountRow, AccountStore, Change, Put, TokenRow
+from tigercore.ports import AccountRow, AccountStore, Change, Delta, Put, TokenRow
 
 R = TypeVar("R", AccountRow, TokenRow)
 
@@ -68,6 +68,11 @@ class NoFloor(Right):
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         return [_moved(row, -_LIFT) for row in await self.inner.claim_due_tokens(owner, lease, limit)]
+
+    async def delta(self, after: int = -1) -> Delta:
+        delta = await self.inner.delta(after)
+        accounts = tuple(_moved(row, -_LIFT) for row in delta.accounts)
+        return attrs.evolve(delta, accounts=accounts, tokens=tuple(_moved(row, -_LIFT) for row in delta.tokens))
 
     def _lifted(self, change: Change) -> Change:
         match change:

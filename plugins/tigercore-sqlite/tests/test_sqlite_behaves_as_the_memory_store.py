@@ -3,12 +3,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tigercore.testing.clock import driver_context
 from tigercore.testing.stateful import store_machine
 from tigercore_sqlite import SqliteOptions, SqliteStore
+
+pytestmark = pytest.mark.sqlite
 
 SETTINGS = settings(
     max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]

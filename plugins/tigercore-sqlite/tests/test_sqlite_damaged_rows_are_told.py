@@ -13,6 +13,8 @@ from tigercore.testing._store_samples import LONG_AGO, account_row, attempt, aud
 from tigercore.testing.clock import driver_context
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
+pytestmark = pytest.mark.sqlite
+
 ACCOUNT = account_row(kek=2)
 TOKEN = token_row(ACCOUNT, sealed=b"token", kek=2, next_at=LONG_AGO)
 RING = key_ring(min_decrypt=2, keys=(key(2),))

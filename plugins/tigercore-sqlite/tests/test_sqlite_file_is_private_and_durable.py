@@ -13,6 +13,8 @@ from tigercore.testing._store_samples import account_row
 from tigercore.testing.clock import driver_context
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
+pytestmark = pytest.mark.sqlite
+
 
 async def _refusal(options: SqliteOptions) -> str:
     with pytest.raises(StoreUnavailable) as refused:

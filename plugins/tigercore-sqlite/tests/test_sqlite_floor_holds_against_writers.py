@@ -16,6 +16,8 @@ from tigercore.testing._store_samples import account_row, key_ring
 from tigercore.testing.clock import driver_context
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
+pytestmark = pytest.mark.sqlite
+
 RING = key_ring()
 BELOW = Put(account_row(kek=1))
 RAISED = Put(attrs.evolve(RING, min_decrypt=2, version=1))

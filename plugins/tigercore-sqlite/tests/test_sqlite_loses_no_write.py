@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import attrs
+import pytest
 import trio
 import trio.testing
 from sqlalchemy import Connection, event
@@ -15,6 +16,8 @@ from tigercore.testing._store_samples import account_row, audit_entry, token_row
 from tigercore.testing.clock import driver_context
 from tigercore_sqlite import SqliteOptions, SqliteStore
 from tigercore_sqlite.engine import data_version, watch_runner
+
+pytestmark = pytest.mark.sqlite
 
 ROUNDS = 20
 

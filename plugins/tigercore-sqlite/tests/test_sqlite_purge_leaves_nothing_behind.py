@@ -15,6 +15,8 @@ from tigercore.testing._store_samples import account_row, at_version, token_row
 from tigercore.testing.clock import driver_context
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
+pytestmark = pytest.mark.sqlite
+
 ROUNDS = 30
 
 

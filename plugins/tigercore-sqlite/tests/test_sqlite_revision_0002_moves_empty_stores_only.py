@@ -11,6 +11,8 @@ from tigercore.testing._store_samples import account_row, audit_entry, key_ring
 from tigercore.testing.clock import driver_context
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
+pytestmark = pytest.mark.sqlite
+
 OLD_ROWS = {
     "tc_key_ring": "INSERT INTO tc_key_ring VALUES (x'01', 1, 1, 1)",
     "tc_account": (
@@ -26,6 +28,12 @@ def _dump(options: SqliteOptions) -> list[str]:
         return list(connection.iterdump())
 
 
+async def _take_back_to(revision: str, options: SqliteOptions) -> None:
+    schema = SqliteStore.schema(options)
+    while (await schema.status()).current != revision:
+        await schema.rollback()
+
+
 def _inserts(dump: list[str]) -> set[str]:
     return {line for line in dump if line.startswith("INSERT")}
 
@@ -35,7 +43,7 @@ async def test_a_store_of_an_older_build_stays_as_it_is_and_the_way_out_is_told(
     options: SqliteOptions, table: str
 ) -> None:
     schema = SqliteStore.schema(options)
-    await schema.rollback()
+    await _take_back_to("0001", options)
     with closing(sqlite3.connect(options.path, isolation_level=None)) as connection:
         connection.execute(OLD_ROWS[table])
     before = _dump(options)
@@ -52,6 +60,7 @@ async def test_a_store_of_an_older_build_stays_as_it_is_and_the_way_out_is_told(
 async def test_a_store_that_holds_something_is_not_taken_back(options: SqliteOptions, change: Change) -> None:
     async with SqliteStore.open(options, driver_context()) as store:
         await store.apply([change])
+    await _take_back_to("0002", options)
     before = _dump(options)
     with pytest.raises(StoreUnavailable, match="cannot be read by a build from before the first release"):
         await SqliteStore.schema(options).rollback()
@@ -63,6 +72,6 @@ async def test_the_log_and_the_revision_of_an_empty_store_move_with_it(options: 
         await store.apply([Record(audit_entry("a"))])
     before = _dump(options)
     schema = SqliteStore.schema(options)
-    await schema.rollback()
+    await _take_back_to("0001", options)
     await schema.migrate()
     assert _inserts(before) == _inserts(_dump(options))

@@ -10,9 +10,12 @@ from tigercore.testing._store_samples import account_row
 from tigercore.testing.clock import driver_context
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
-AT_HEAD = SchemaStatus("0002", "0002", (), "0001")
-AT_FIRST = SchemaStatus("0001", "0002", ("0002",))
-EMPTY = SchemaStatus(None, "0002", ("0001", "0002"))
+pytestmark = pytest.mark.sqlite
+
+AT_HEAD = SchemaStatus("0003", "0003", (), "0002")
+AT_SECOND = SchemaStatus("0002", "0003", ("0003",), "0001")
+AT_FIRST = SchemaStatus("0001", "0003", ("0002", "0003"))
+EMPTY = SchemaStatus(None, "0003", ("0001", "0002", "0003"))
 
 
 def _execute(options: SqliteOptions, sql: str) -> None:
@@ -114,8 +117,9 @@ async def test_check_leaves_the_tables_of_others_alone(options: SqliteOptions) -
 
 async def test_rollback_takes_the_last_revision_back_and_migrate_brings_it_again(options: SqliteOptions) -> None:
     schema = SqliteStore.schema(options)
-    assert [AT_FIRST, AT_HEAD] == [await schema.rollback(), await schema.migrate()]
-    assert [AT_FIRST, EMPTY, AT_HEAD] == [await schema.rollback(), await schema.rollback(), await schema.migrate()]
+    assert [AT_SECOND, AT_HEAD] == [await schema.rollback(), await schema.migrate()]
+    assert [AT_SECOND, AT_FIRST, EMPTY] == [await schema.rollback() for _ in range(3)]
+    assert AT_HEAD == await schema.migrate()
     assert [] == await schema.check()
 
 

@@ -9,6 +9,8 @@ from tigercore.testing.clock import driver_context
 from tigercore.testing.store import AccountStoreContract, DurableStoreContract, StoreMaker
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
+pytestmark = pytest.mark.sqlite
+
 TABLES = ("tc_audit", "tc_kek", "tc_key_ring", "tc_token_attempt", "tc_token", "tc_account", "tc_meta")
 
 

@@ -20,13 +20,15 @@ from tigercore_sql.sqlite_master import master_differences, read_master
 from tigercore_sql.tables import METADATA
 from tigercore_sqlite import SqliteOptions, SqliteStore
 
+pytestmark = pytest.mark.sqlite
+
 TABLES = sorted(METADATA.tables)
 
 REVISION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0003", "0002", None, None
+revision, down_revision, branch_labels, depends_on = "0004", "0003", None, None
 
 
 def upgrade() -> None:
@@ -44,14 +46,14 @@ Addition = Callable[[str], None]
 
 @pytest.fixture
 def add_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Addition:
-    """Return what adds a revision 0003 to a copy of the migrations."""
+    """Return what adds a revision 0004 to a copy of the migrations."""
     copy = tmp_path / "migrations"
     shutil.copytree(Path(tigercore_sql.__file__).parent / "migrations", copy)
 
     def add(upgrade: str) -> None:
-        (copy / "versions" / "0003_third.py").write_text(REVISION.format(upgrade=upgrade))
+        (copy / "versions" / "0004_next.py").write_text(REVISION.format(upgrade=upgrade))
         monkeypatch.setattr(tigercore_sql.schema, "SCRIPTS", str(copy))
-        monkeypatch.setattr(tigercore_sql.revision, "REVISIONS", ("0001", "0002", "0003"))
+        monkeypatch.setattr(tigercore_sql.revision, "REVISIONS", ("0001", "0002", "0003", "0004"))
 
     return add
 
@@ -87,7 +89,7 @@ async def test_a_table_that_is_rebuilt_keeps_its_rows_and_theirs_that_refer_to_i
     await _fill(options)
     before = _read(options)
     add_revision(_rebuild(table))
-    assert "0003" == (await SqliteStore.schema(options).migrate()).current
+    assert "0004" == (await SqliteStore.schema(options).migrate()).current
     assert before == _read(options)
 
 
@@ -140,4 +142,4 @@ async def test_a_revision_that_leaves_tokens_without_their_account_is_rolled_bac
     with pytest.raises(StoreUnavailable, match="tc_token would refer to rows that are gone"):
         await SqliteStore.schema(options).migrate()
     assert before == _read(options)
-    assert "0002" == (await SqliteStore.schema(options).status()).current
+    assert "0003" == (await SqliteStore.schema(options).status()).current

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, final
@@ -19,6 +19,7 @@ from tigercore.model import (
     TokenState,
 )
 from tigercore.ports._driver import Driver
+from tigercore.ports._schema import Schema
 
 
 @final
@@ -120,57 +121,19 @@ class AuditLine:
 
 @final
 @attrs.frozen
-class SchemaStatus:
-    """The schema that a store has and the one that this program needs, by revision name; None means: empty.
+class Delta:
+    """What a store has that it did not have at an earlier revision, all of one moment.
 
-    `previous` is what a rollback would leave.
+    `accounts` and `tokens` are the rows that were put since, as they stand now; `accounts` in the order in which they
+    were first put. `removed` are the accounts that were removed since and are not there. `ring` is the key ring,
+    changed or not.
     """
 
-    current: str | None
-    head: str
-    pending: tuple[str, ...] = ()
-    previous: str | None = None
-
-
-class Schema(ABC):
-    """The shape of a store, for the operator. Every method opens and closes the backend by itself."""
-
-    @abstractmethod
-    async def status(self) -> SchemaStatus:
-        """Tell which revision stands and which are pending.
-
-        :raises StoreUnavailable: the backend cannot be reached.
-        """
-
-    @abstractmethod
-    async def migrate(self) -> SchemaStatus:
-        """Bring the store to the head revision, keeping its data; do nothing if it is there.
-
-        :raises StoreUnavailable: the backend cannot be reached.
-        """
-
-    @abstractmethod
-    async def rollback(self) -> SchemaStatus:
-        """Take the last revision back; data that it alone holds is lost.
-
-        :raises StoreUnavailable: the backend cannot be reached, or there is nothing to take back.
-        """
-
-    @abstractmethod
-    async def check(self) -> list[str]:
-        """Name every difference between the store and the models; an empty list is good.
-
-        :raises StoreUnavailable: the backend cannot be reached.
-        """
-
-    @abstractmethod
-    async def purge(self) -> list[str]:
-        """Overwrite what replaced and removed rows left behind, and name in sentences what is out of reach.
-
-        What is stored stays as it is, for programs that have the store open too.
-
-        :raises StoreUnavailable: the backend cannot be reached, or a program is in the way; it is safe to try again.
-        """
+    revision: int
+    accounts: tuple[AccountRow, ...] = ()
+    tokens: tuple[TokenRow, ...] = ()
+    removed: frozenset[UUID] = frozenset()
+    ring: KeyRing | None = None
 
 
 class AccountStore(Driver):
@@ -187,12 +150,13 @@ class AccountStore(Driver):
 
     @abstractmethod
     async def apply(self, changes: Sequence[Change]) -> int:
-        """Carry out all changes in their order, or none, and return the store's new revision.
+        """Carry out all changes in their order, or none, and return the store's revision after them.
 
-        Cancellation is all or nothing as well. After each change an account number is unique, at most one account is
-        the default for trading and one for data (so take a default away before giving it), a token row has its
-        account, there is one key ring, and nothing sealed is below its `min_decrypt` (a ring without one is at 0).
-        A new store is at revision 0.
+        A batch without a Put or a Remove leaves the revision as it is and wakes nobody; any other makes it one more. A
+        new store is at revision 0. Cancellation is all or nothing as well. After each change an account number is
+        unique, at most one account is the default for trading and one for data (so take a default away before giving
+        it), a token row has its account, there is one key ring, and nothing sealed is below its `min_decrypt` (a ring
+        without one is at 0).
 
         :raises StaleVersion: a row is not at the version that a change has read, a new row is there already, or one
             of these rules is broken.
@@ -209,17 +173,33 @@ class AccountStore(Driver):
         """Return the token rows of these accounts, or all; unknown ids are left out."""
 
     @abstractmethod
+    async def delta(self, after: int = -1) -> Delta:
+        """Return what batches with a revision above `after` have left, with -1: all.
+
+        A token that was claimed since that revision was read is told as well, perhaps more than once.
+        """
+
+    @abstractmethod
     async def token_attempts(
-        self, account_id: UUID | None = None, *, since: datetime | None = None, limit: int = 1000
+        self,
+        account_id: UUID | None = None,
+        *,
+        since: datetime | None = None,
+        before: UUID | None = None,
+        limit: int = 1000,
     ) -> list[TokenAttempt]:
-        """Return attempts that began at `since` or later, newest first, of one account or all."""
+        """Return attempts that began at `since` or later, newest first, of one account or all.
+
+        Of those that began at one moment, the one that was recorded first is the older. With the id of an attempt as
+        `before`, only those that stand behind it in this order: the next page. If there is none of that id: nothing.
+        """
 
     @abstractmethod
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         """Mark up to `limit` due tokens REFRESHING for `owner`, for `lease` seconds, and return them as they stand now.
 
         Due is: VALID, with `next_at` not after the store's own clock. Soonest expiry first. No row is given twice. The
-        revision stays as it is: others use the old token until the new one is there.
+        revision stays as it is, and nobody is woken: others use the old token until the new one is there.
         """
 
     @abstractmethod
@@ -228,7 +208,7 @@ class AccountStore(Driver):
 
     @abstractmethod
     async def audit(self, *, after: int = 0, limit: int = 1000) -> list[AuditLine]:
-        """Return audit lines with a number above `after`, oldest first."""
+        """Return audit lines with a number above `after`, oldest first. None ever appears below one that was there."""
 
     @abstractmethod
     async def wait_for_change(self, after: int) -> int:

@@ -12,7 +12,17 @@ import trio
 
 from tigercore.errors import StoreUnavailable
 from tigercore.model import KeyRing, TokenState
-from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, Schema, SchemaStatus, TokenAttempt, TokenRow
+from tigercore.ports import (
+    AccountRow,
+    AccountStore,
+    AuditLine,
+    Change,
+    Delta,
+    Schema,
+    SchemaStatus,
+    TokenAttempt,
+    TokenRow,
+)
 from tigercore.testing._memory_tables import MemoryTables
 
 _HEAD = "memory"
@@ -107,9 +117,7 @@ class MemoryAccountStore(AccountStore):
     async def apply(self, changes: Sequence[Change]) -> int:
         """Carry out all changes in their order, or none; nothing waits between the first and the last."""
         tables = (await self._tables()).copy()
-        for change in changes:
-            tables.carry_out(change)
-        tables.revision += 1
+        tables.carry_out_all(changes)
         self._backend.commit(tables)
         return tables.revision
 
@@ -121,12 +129,23 @@ class MemoryAccountStore(AccountStore):
         """Return the token rows of these accounts, or all."""
         return [row for row in (await self._tables()).tokens.values() if ids is None or row.id in ids]
 
+    async def delta(self, after: int = -1) -> Delta:
+        """Return what batches with a revision above `after` have left."""
+        return (await self._tables()).delta(after)
+
     async def token_attempts(
-        self, account_id: UUID | None = None, *, since: datetime | None = None, limit: int = 1000
+        self,
+        account_id: UUID | None = None,
+        *,
+        since: datetime | None = None,
+        before: UUID | None = None,
+        limit: int = 1000,
     ) -> list[TokenAttempt]:
         """Return attempts, newest first, of one account or all."""
-        late_first = reversed((await self._tables()).attempts.values())
-        newest_first = sorted(late_first, key=lambda each: each.started_at, reverse=True)
+        attempts = (await self._tables()).attempts
+        newest_first = sorted(attempts.values(), key=lambda each: each.started_at)[::-1]
+        if before is not None:
+            newest_first = newest_first[newest_first.index(attempts[before]) + 1 :] if before in attempts else []
         return [
             each
             for each in newest_first
@@ -143,6 +162,7 @@ class MemoryAccountStore(AccountStore):
         until = now + timedelta(seconds=lease)
         claimed = [_claimed(row, owner, until) for row in soonest]
         tables.tokens.update((row.id, row) for row in claimed)
+        tables.put_at.update(((TokenRow, row.id), tables.revision + 1) for row in claimed)  # as if by the next batch
         self._backend.commit(tables)
         return claimed
 

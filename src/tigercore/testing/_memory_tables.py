@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self, final
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import attrs
 
 from tigercore.errors import StaleVersion
 from tigercore.model import AuditEntry, KeyRing
-from tigercore.ports import AccountRow, AuditLine, Change, Put, Record, Remove, TokenAttempt, TokenRow
+from tigercore.ports import AccountRow, AuditLine, Change, Delta, Put, Record, Remove, TokenAttempt, TokenRow
 
 
 @final
@@ -23,6 +24,8 @@ class MemoryTables:
     ring: KeyRing | None = None
     audit: list[AuditLine] = attrs.field(factory=list)
     revision: int = 0
+    put_at: dict[tuple[type, UUID], int] = attrs.field(factory=dict)
+    removed_at: dict[UUID, int] = attrs.field(factory=dict)
 
     def copy(self) -> Self:
         """Return tables that may be changed while these stand."""
@@ -32,7 +35,25 @@ class MemoryTables:
             tokens=dict(self.tokens),
             attempts=dict(self.attempts),
             audit=list(self.audit),
+            put_at=dict(self.put_at),
+            removed_at=dict(self.removed_at),
         )
+
+    def delta(self, after: int) -> Delta:
+        """Return what batches with a revision above this one have left."""
+        return Delta(
+            self.revision,
+            tuple(row for row in self.accounts.values() if self.put_at[AccountRow, row.id] > after),
+            tuple(row for row in self.tokens.values() if self.put_at[TokenRow, row.id] > after),
+            frozenset(id for id, gone in self.removed_at.items() if gone > after and id not in self.accounts),
+            self.ring,
+        )
+
+    def carry_out_all(self, changes: Sequence[Change]) -> None:
+        """Carry out all changes in their order. Errors as `carry_out`."""
+        self.revision += not all(isinstance(change, Record) for change in changes)
+        for change in changes:
+            self.carry_out(change)
 
     def carry_out(self, change: Change) -> None:
         """Carry one change out.
@@ -59,6 +80,7 @@ class MemoryTables:
         if any(_collide(row, other) for other in self.accounts.values() if other.id != row.id):
             raise StaleVersion(f"account {row.id}: its number or its default role is taken")
         self._require_above_floor(row)
+        self.put_at[AccountRow, row.id] = self.revision
         self.accounts[row.id] = attrs.evolve(row, account=attrs.evolve(row.account, version=row.version + 1))
 
     def _put_token(self, row: TokenRow) -> None:
@@ -66,12 +88,14 @@ class MemoryTables:
         if row.id not in self.accounts:
             raise StaleVersion(f"token {row.id}: there is no such account")
         self._require_above_floor(row)
+        self.put_at[TokenRow, row.id] = self.revision
         self.tokens[row.id] = attrs.evolve(row, version=row.version + 1)
 
     def _remove(self, change: Remove) -> None:
         if change.id not in self.accounts:
             raise StaleVersion(f"account {change.id}: there is no such account")
         _require(self.accounts[change.id], change.version)
+        self.removed_at[change.id] = self.revision
         del self.accounts[change.id]
         self.tokens.pop(change.id, None)
 

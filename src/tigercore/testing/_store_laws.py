@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
+from uuid import UUID
 
+import attrs
 import pytest
+import trio
 
 from tigercore.errors import StaleVersion
 from tigercore.model import KeyRing
-from tigercore.ports import AccountStore, Change
+from tigercore.ports import AccountStore, Change, TokenRow
 from tigercore.testing._contract import Contract
 
 StoreMaker: TypeAlias = Callable[[], AbstractAsyncContextManager[AccountStore]]
+Action: TypeAlias = Callable[[], Awaitable[object]]
+
+PROMPT = 3.0
+"""Seconds in which a store must have spoken."""
 
 
 async def require_stale(store: AccountStore, *changes: Change) -> None:
@@ -23,9 +30,21 @@ async def require_stale(store: AccountStore, *changes: Change) -> None:
 
 
 async def everything(store: AccountStore) -> tuple[object, ...]:
-    """Return all that stands in a store."""
-    rows = (await store.accounts(), await store.token_rows(), await store.token_attempts(), await store.audit())
-    return *rows, await store.key_ring(), await store.wait_for_change(-1)
+    """Return all that stands in a store; tokens come in no order, so they are sorted."""
+    tokens, delta = sorted(await store.token_rows(), key=_id), await store.delta()
+    logs = (await store.token_attempts(), await store.audit())
+    told = attrs.evolve(delta, tokens=tuple(sorted(delta.tokens, key=_id)))
+    return await store.accounts(), tokens, *logs, await store.key_ring(), await store.wait_for_change(-1), told
+
+
+def _id(row: TokenRow) -> UUID:
+    return row.id
+
+
+async def counted(store: AccountStore) -> tuple[int, int, int, int]:
+    """Return how many accounts, tokens and audit lines stand, and the revision."""
+    accounts, tokens, lines = await store.accounts(), await store.token_rows(), await store.audit()
+    return len(accounts), len(tokens), len(lines), await store.wait_for_change(-1)
 
 
 async def ring_of(store: AccountStore) -> KeyRing:
@@ -33,6 +52,23 @@ async def ring_of(store: AccountStore) -> KeyRing:
     ring = await store.key_ring()
     assert ring is not None
     return ring
+
+
+async def read_beside(read: Action, writers: Sequence[Action]) -> None:
+    """Read again and again while these write, and once more when all have ended."""
+    writing = len(writers)
+
+    async def run(write: Action) -> None:
+        nonlocal writing
+        await write()
+        writing -= 1
+
+    async with trio.open_nursery() as nursery:
+        for write in writers:
+            nursery.start_soon(run, write)
+        while writing:
+            await read()
+    await read()
 
 
 class StoreLaws(Contract):

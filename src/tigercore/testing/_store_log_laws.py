@@ -1,24 +1,23 @@
-"""Laws of what only grows: attempts and audit lines; and of claims."""
+"""Laws of what only grows: attempts and audit lines."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
 
 import attrs
-import trio
 
-from tigercore.model import RefreshTrigger, TokenRefreshStatus, TokenState
-from tigercore.ports import AccountStore, Put, Record, TokenRow
-from tigercore.testing._store_laws import StoreLaws, StoreMaker
+from tigercore.model import RefreshTrigger, TokenRefreshStatus
+from tigercore.ports import AccountStore, AuditLine, Change, Put, Record, TokenAttempt
+from tigercore.testing._store_laws import StoreLaws, StoreMaker, read_beside
 from tigercore.testing._store_samples import (
     FAR_AWAY,
-    LONG_AGO,
     NOON,
     account_row,
     attempt,
     audit_entry,
     full_audit_entry,
-    token_row,
 )
 
 _HOUR = timedelta(hours=1)
@@ -63,6 +62,36 @@ class LogLaws(StoreLaws):
         await store.apply([Record(each) for each in tries])
         assert [tries[3], tries[2]] == await store.token_attempts(limit=2)
 
+    async def test_of_attempts_of_one_moment_the_first_recorded_is_the_older(self, store: AccountStore) -> None:
+        first, second, third = _attempts_of_one_moment(3)
+        await store.apply([Record(first), Record(second)])
+        await store.apply([Record(third)])
+        await store.apply([Record(first)])
+        assert [third, second, first] == await store.token_attempts()
+
+    async def test_attempts_come_by_pages(self, store: AccountStore) -> None:
+        await store.apply([Record(each) for each in _seven_attempts()])
+        pages = await _pages(store)
+        assert [2, 2, 2, 1] == [len(page) for page in pages]
+        assert await store.token_attempts() == [each for page in pages for each in page]
+
+    async def test_pages_of_attempts_are_of_one_account(self, store: AccountStore) -> None:
+        mine, others = account_row().id, account_row().id
+        tries = [attempt(account_id) for account_id in (mine, others, mine, others, mine)]
+        await store.apply([Record(each) for each in tries])
+        assert [[tries[4], tries[2]], [tries[0]]] == await _pages(store, mine)
+
+    async def test_pages_of_attempts_end_at_a_moment_and_with_it(self, store: AccountStore) -> None:
+        id = account_row().id
+        tries = [attempt(id, NOON + hours * _HOUR) for hours in range(5)]
+        await store.apply([Record(each) for each in tries])
+        assert [[tries[4], tries[3]], [tries[2]]] == await _pages(store, since=tries[2].started_at)
+
+    async def test_before_an_attempt_that_nobody_knows_there_are_none(self, store: AccountStore) -> None:
+        known, unknown = _attempts_of_one_moment(2)
+        await store.apply([Record(known)])
+        assert [] == await store.token_attempts(before=unknown.id)
+
     async def test_an_audit_entry_comes_back_as_it_was(self, store: AccountStore) -> None:
         entry = full_audit_entry()
         await store.apply([Record(entry)])
@@ -85,76 +114,41 @@ class LogLaws(StoreLaws):
             after = page[-1].number
         assert [] == await store.audit(after=after, limit=2)
 
+    async def test_who_follows_the_audit_log_misses_no_line(self, store: AccountStore, store_maker: StoreMaker) -> None:
+        followed: list[AuditLine] = []
 
-class ClaimLaws(StoreLaws):
-    """Laws of `claim_due_tokens`."""
+        async def follow() -> None:
+            followed.extend(await store.audit(after=followed[-1].number if followed else 0))
 
-    async def test_a_claim_takes_what_is_due_and_no_more(self, store: AccountStore) -> None:
-        due = await _put_token(store, next_at=LONG_AGO)
-        await _put_token(store, next_at=FAR_AWAY)
-        await _put_token(store, next_at=None)
-        assert [due.id] == [row.id for row in await store.claim_due_tokens("me", 60, 10)]
+        async def write(handle: AccountStore, number: int) -> None:
+            for _ in range(5):
+                row: list[Change] = [Put(account_row())] if number % 2 else []
+                await handle.apply([*row, Record(audit_entry())])
 
-    async def test_a_claim_takes_valid_tokens_only(self, store: AccountStore) -> None:
-        for state in TokenState:
-            await _put_token(store, next_at=LONG_AGO, state=state)
-        valid = [row.id for row in await store.token_rows() if row.state is TokenState.VALID]
-        assert valid == [row.id for row in await store.claim_due_tokens("me", 60, 10)]
-
-    async def test_a_claim_takes_the_soonest_expiry_first(self, store: AccountStore) -> None:
-        never = await _put_token(store, next_at=LONG_AGO)
-        late = await _put_token(store, next_at=LONG_AGO, expires_at=NOON + _HOUR)
-        soon = await _put_token(store, next_at=LONG_AGO, expires_at=NOON)
-        claims = [await store.claim_due_tokens("me", 60, 2), await store.claim_due_tokens("me", 60, 2)]
-        assert [[soon.id, late.id], [never.id]] == [[row.id for row in claim] for claim in claims]
-
-    async def test_a_claim_takes_up_to_the_limit(self, store: AccountStore) -> None:
-        for _ in range(3):
-            await _put_token(store, next_at=LONG_AGO)
-        assert 2 == len(await store.claim_due_tokens("me", 60, 2))
-
-    async def test_a_claim_marks_the_token_and_counts_its_version(self, store: AccountStore) -> None:
-        await _put_token(store, next_at=LONG_AGO, sealed=b"s", sealing=2, failures=3, expires_at=NOON)
-        before = (await store.token_rows())[0]
-        claimed = (await store.claim_due_tokens("me", 60, 1))[0]
-        marked = attrs.evolve(before, state=TokenState.REFRESHING, owner="me", version=before.version + 1)
-        assert marked == attrs.evolve(claimed, lease_until=None)
-
-    async def test_a_claim_is_what_stands(self, store: AccountStore) -> None:
-        await _put_token(store, next_at=LONG_AGO)
-        assert await store.claim_due_tokens("me", 60, 1) == await store.token_rows()
-
-    async def test_a_claim_leaves_the_revision_as_it_is(self, store: AccountStore) -> None:
-        await _put_token(store, next_at=LONG_AGO)
-        before = await store.wait_for_change(-1)
-        await store.claim_due_tokens("me", 60, 1)
-        assert before == await store.wait_for_change(-1)
-
-    async def test_a_lease_lasts_as_long_as_was_asked(self, store: AccountStore) -> None:
-        ends = []
-        for lease in (60.0, 7260.5):
-            await _put_token(store, next_at=LONG_AGO)
-            ends += [row.lease_until for row in await store.claim_due_tokens("me", lease, 1)]
-        short, long = (end for end in ends if end is not None)
-        assert abs((long - short).total_seconds() - 7200.5) < 30  # both began within half a minute
-
-    async def test_no_token_is_claimed_twice(self, store: AccountStore, store_maker: StoreMaker) -> None:
-        for _ in range(12):
-            await _put_token(store, next_at=LONG_AGO)
-        claimed: list[TokenRow] = []
-
-        async def claim(handle: AccountStore, owner: str) -> None:
-            while len(claimed) <= 12 and (rows := await handle.claim_due_tokens(owner, 60, 2)):
-                claimed.extend(rows)
-
-        async with store_maker() as other, trio.open_nursery() as nursery:
-            for number, handle in enumerate([store, other] * 3):
-                nursery.start_soon(claim, handle, f"worker {number}")
-        assert 12 == len(claimed) == len({row.id for row in claimed})
+        async with store_maker() as other:
+            handles = (store, store, other, other)
+            await read_beside(follow, [partial(write, handle, number) for number, handle in enumerate(handles)])
+        assert await store.audit() == followed
 
 
-async def _put_token(store: AccountStore, **fields: object) -> TokenRow:
-    account = account_row()
-    row = token_row(account, **fields)
-    await store.apply([Put(account), Put(row)])
-    return row
+def _attempts_of_one_moment(count: int) -> list[TokenAttempt]:
+    id = account_row().id
+    return [attempt(id) for _ in range(count)]
+
+
+def _seven_attempts() -> list[TokenAttempt]:
+    """Return attempts that were recorded in another order than they began, three of them at one moment."""
+    id = account_row().id
+    return [attempt(id, NOON + hours * _HOUR) for hours in (2, 0, 1, 1, 3, 1, 0)]
+
+
+async def _pages(
+    store: AccountStore, account_id: UUID | None = None, *, since: datetime | None = None
+) -> list[list[TokenAttempt]]:
+    """Read pages of two, of which the last has something on it; one that repeats itself ends in time."""
+    pages: list[list[TokenAttempt]] = []
+    last: UUID | None = None
+    while len(pages) < 9 and (page := await store.token_attempts(account_id, since=since, before=last, limit=2)):
+        pages.append(page)
+        last = page[-1].id
+    return pages

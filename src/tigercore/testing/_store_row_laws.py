@@ -130,11 +130,6 @@ class RowLaws(StoreLaws):
         await require_stale(store, Put(fresh[0]), Put(fresh[1]), Put(attrs.evolve(fresh[2], version=2)))
         assert before == await everything(store)
 
-    async def test_the_revision_grows_with_every_batch(self, store: AccountStore) -> None:
-        first = await store.apply([Put(account_row()), Put(account_row())])
-        second = await store.apply([Record(audit_entry())])
-        assert 0 < first < second == await store.wait_for_change(-1)
-
     async def test_an_account_number_is_unique(self, store: AccountStore) -> None:
         await store.apply([Put(account_row(account_number="21234567"))])
         await require_stale(store, Put(account_row(account_number="21234567")))

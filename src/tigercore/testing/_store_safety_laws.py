@@ -1,4 +1,4 @@
-"""Laws of the change feed, of many writers, and of what happens when things go wrong."""
+"""Laws of many writers, and of what happens when things go wrong."""
 
 from __future__ import annotations
 
@@ -9,50 +9,15 @@ from typing import Any
 
 import pytest
 import trio
-import trio.testing
 
 from tigercore.errors import StaleVersion, StoreUnavailable
 from tigercore.ports import AccountStore, Change, Put, Record
-from tigercore.testing._store_laws import StoreLaws, StoreMaker, everything
+from tigercore.testing._store_laws import PROMPT, StoreLaws, StoreMaker, counted, everything
 from tigercore.testing._store_samples import account_row, at_version, attempt, audit_entry, key_ring, token_row
-
-_PROMPT = 3.0  # seconds in which a feed must have spoken
-_CANCEL_POINTS = 12
-
-Seen = tuple[int, int, int, int]
-
-
-class FeedLaws(StoreLaws):
-    """Laws of `wait_for_change`."""
-
-    async def test_waiting_for_a_change_after_minus_one_returns_at_once(self, store: AccountStore) -> None:
-        with trio.fail_after(_PROMPT):
-            assert 0 == await store.wait_for_change(-1)
-
-    async def test_a_change_that_was_there_is_not_waited_for(self, store: AccountStore) -> None:
-        await store.apply([Put(account_row())])
-        revision = await store.apply([Put(account_row())])
-        with trio.fail_after(_PROMPT):
-            assert revision == await store.wait_for_change(0)
-
-    async def test_a_feed_is_silent_while_nobody_writes(self, store: AccountStore) -> None:
-        revision = await store.apply([Put(account_row())])
-        with trio.move_on_after(0.3) as waited:
-            await store.wait_for_change(revision)
-        assert waited.cancelled_caught
-
-    async def test_a_write_wakes_who_waits(self, store: AccountStore) -> None:
-        assert (1, 1) == await _woken(store, by=store)
-
-    async def test_a_write_through_another_handle_wakes_who_waits(
-        self, store: AccountStore, store_maker: StoreMaker
-    ) -> None:
-        async with store_maker() as other:
-            assert (1, 1) == await _woken(store, by=other)
 
 
 class SafetyLaws(StoreLaws):
-    """Laws of concurrency, cancellation, failure and secrecy."""
+    """Laws of concurrency, failure and secrecy."""
 
     async def test_of_twenty_concurrent_writers_one_wins(self, store: AccountStore, store_maker: StoreMaker) -> None:
         row = account_row()
@@ -89,27 +54,13 @@ class SafetyLaws(StoreLaws):
             assert before == await everything(store)
             assert all(before)
 
-    async def test_a_batch_that_was_cancelled_before_it_began_writes_nothing(self, store: AccountStore) -> None:
-        with trio.CancelScope() as scope:
-            scope.cancel()
-            await store.apply(_batch())
-        assert scope.cancelled_caught
-        assert (0, 0, 0, 0) == await _seen(store)
-
-    async def test_a_batch_that_is_cancelled_is_there_as_a_whole_or_not_at_all(self, store: AccountStore) -> None:
-        for steps in range(_CANCEL_POINTS):
-            before = await _seen(store)
-            finished = await _cancelled_after(steps, store, _batch())
-            grown = tuple(now - then for now, then in zip(await _seen(store), before, strict=True))
-            assert grown in ([(1, 1, 1, 1)] if finished else [(0, 0, 0, 0)])
-
     async def test_every_method_says_that_the_backend_is_gone(
         self, store: AccountStore, break_backend: Callable[[], None]
     ) -> None:
         revision = await store.apply([Put(account_row())])
         break_backend()
         for name, call in _every_method(store, revision).items():
-            with trio.fail_after(_PROMPT):
+            with trio.fail_after(PROMPT):
                 try:
                     await call()
                 except StoreUnavailable:
@@ -126,7 +77,7 @@ class SafetyLaws(StoreLaws):
         try:
             await store.apply([Record(audit_entry()), Put(row)])
         except StoreUnavailable:
-            assert (0, 0, 0, 0) == await _seen(store)
+            assert (0, 0, 0, 0) == await counted(store)
         else:
             found = (await store.accounts())[0].account
             assert fields == {name: getattr(found, name) for name in fields}
@@ -152,52 +103,13 @@ class SafetyLaws(StoreLaws):
             _require_hidden("".join(traceback.format_exception(error)) + repr(_chain(error)))
 
 
-def _batch() -> list[Change]:
-    row = account_row()
-    return [Put(row), Put(token_row(row)), Record(audit_entry())]
-
-
-async def _seen(store: AccountStore) -> Seen:
-    accounts, tokens, lines = await store.accounts(), await store.token_rows(), await store.audit()
-    return len(accounts), len(tokens), len(lines), await store.wait_for_change(-1)
-
-
-async def _woken(store: AccountStore, *, by: AccountStore) -> tuple[int, int]:
-    heard: list[int] = []
-
-    async def listen() -> None:
-        heard.append(await store.wait_for_change(0))
-
-    with trio.fail_after(_PROMPT):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(listen)
-            await trio.testing.wait_all_tasks_blocked(0.05)
-            written = await by.apply([Put(account_row())])
-    return heard[0], written
-
-
-async def _cancelled_after(steps: int, store: AccountStore, changes: list[Change]) -> bool:
-    finished = False
-
-    async def write() -> None:
-        nonlocal finished
-        await store.apply(changes)
-        finished = True
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(write)
-        for _ in range(steps):
-            await trio.lowlevel.checkpoint()
-        nursery.cancel_scope.cancel()
-    return finished
-
-
 def _every_method(store: AccountStore, revision: int) -> dict[str, Callable[[], Awaitable[object]]]:
     return {
         "apply": lambda: store.apply([Put(account_row())]),
         "apply of a log line": lambda: store.apply([Record(audit_entry())]),
         "accounts": store.accounts,
         "token_rows": store.token_rows,
+        "delta": store.delta,
         "token_attempts": store.token_attempts,
         "claim_due_tokens": lambda: store.claim_due_tokens("me", 60, 1),
         "key_ring": store.key_ring,

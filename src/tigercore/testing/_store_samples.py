@@ -99,7 +99,8 @@ def attempt(account_id: UUID, started_at: datetime = NOON, **fields: Any) -> Tok
 
 def audit_entry(action: str = "account.create", **fields: Any) -> AuditEntry:
     """Return an audit entry."""
-    return AuditEntry(at=NOON, initiator="test", action=action, target="account", **fields)
+    given = {"target": "account", **fields}
+    return AuditEntry(at=NOON, initiator="test", action=action, **given)
 
 
 def full_audit_entry() -> AuditEntry:

@@ -30,21 +30,23 @@ from tigercore.ports import AccountRow, Change, Put, Record, Remove, TokenAttemp
 _IDS = [UUID(int=number) for number in range(1, 6)]
 _PAST, _FUTURE = datetime(2001, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
 
+ids = st.sampled_from(_IDS)
 _versions = st.sampled_from([0, 0, 1, 1, 2, 3])
 _text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
-_moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1))
+_any_moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1))
+moments = _any_moments | st.sampled_from([_PAST, _FUTURE])
 _small = st.integers(0, 2**31)
 _keks = st.integers(0, 3)
 
 _accounts = st.builds(
     TigerAccount,
-    id=st.sampled_from(_IDS),
+    id=ids,
     account_name=_text,
     account_number=st.sampled_from(["1", "2", "3", "4", "5", "6", "7"]),
     account_type=st.sampled_from(AccountType),
     environment=st.sampled_from(Environment),
-    created_at=_moments,
-    updated_at=_moments,
+    created_at=moments,
+    updated_at=moments,
     license=st.none() | st.sampled_from(License),
     status=st.sampled_from(AccountStatus),
     market_permissions=st.frozensets(st.sampled_from(MarketPermission)),
@@ -60,15 +62,15 @@ _accounts = st.builds(
 )
 _tokens = st.builds(
     TokenRow,
-    id=st.sampled_from(_IDS),
+    id=ids,
     state=st.sampled_from(TokenState),
     sealed=st.none() | st.binary(max_size=40),
     sealing=_small,
-    issued_at=st.none() | _moments,
-    expires_at=st.none() | _moments,
+    issued_at=st.none() | moments,
+    expires_at=st.none() | moments,
     next_at=st.sampled_from([None, _PAST, _FUTURE]),
     owner=st.none() | _text,
-    lease_until=st.none() | _moments,
+    lease_until=st.none() | moments,
     failures=_small,
     kek=_keks,
     version=_versions,
@@ -83,7 +85,7 @@ _keys = st.lists(
         state=st.sampled_from(KeyState),
         check=st.binary(max_size=9),
         slots=_slots,
-        created_at=st.none() | _moments,
+        created_at=st.none() | moments,
     ),
     unique_by=lambda key: key.version,
     max_size=3,
@@ -103,17 +105,17 @@ _rings = st.builds(
 )
 _attempts = st.builds(
     TokenAttempt,
-    id=st.sampled_from(_IDS),
-    account_id=st.sampled_from(_IDS),
+    id=ids,
+    account_id=ids,
     trigger=st.sampled_from(RefreshTrigger),
     status=st.sampled_from(TokenRefreshStatus),
-    started_at=_moments | st.sampled_from([_PAST, _FUTURE]),
-    ended_at=st.none() | _moments,
+    started_at=moments,
+    ended_at=st.none() | moments,
     detail=_text,
 )
 _entries = st.builds(
     AuditEntry,
-    at=_moments,
+    at=moments,
     initiator=_text,
     action=_text,
     target=_text,
@@ -126,7 +128,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(Put, row=_rows),
     st.builds(Put, row=_tokens),
     st.builds(Put, row=_rings),
-    st.builds(Remove, id=st.sampled_from(_IDS), version=_versions),
+    st.builds(Remove, id=ids, version=_versions),
     st.builds(Record, entry=_attempts | _entries),
 )
 

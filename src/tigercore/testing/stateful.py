@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, TypeVar, final
+from uuid import UUID
 
 import attrs
 import hypothesis.strategies as st
@@ -15,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tigercore.errors import StaleVersion
 from tigercore.model import KeyRing
-from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, Put, Remove, TokenRow
+from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, Delta, Put, Remove, TokenRow
 from tigercore.testing._memory_store import MemoryAccountStore, MemoryOptions
-from tigercore.testing._store_strategies import batches, changes
+from tigercore.testing._store_strategies import batches, changes, ids, moments
 from tigercore.testing.clock import driver_context
 
 T = TypeVar("T")
@@ -97,6 +98,16 @@ class StoreMachine(RuleBasedStateMachine):
 
         self._same(claim)
 
+    @rule(back=st.integers(0, 4))
+    def tell(self, back: int) -> None:
+        """Tell what was put and removed since some revision."""
+        self._same(lambda store: _told_since(store, back))
+
+    @rule(before=ids, account_id=st.none() | ids, since=st.none() | moments, limit=st.integers(1, 3))
+    def turn_a_page(self, before: UUID, account_id: UUID | None, since: datetime | None, limit: int) -> None:
+        """Read a page of attempts that stand behind one, which may not be there."""
+        self._same(lambda store: store.token_attempts(account_id, since=since, before=before, limit=limit))
+
     @invariant()
     def the_same_stands(self) -> None:
         """Compare everything that can be read."""
@@ -128,7 +139,26 @@ async def _everything(store: AccountStore) -> list[Any]:
     since = datetime(2001, 1, 1, tzinfo=UTC)
     ids = [row.id for row in rows[0][::2]]
     picked = [await store.accounts(ids), await store.token_attempts(since=since, limit=2)]
-    return [*rows, *picked, await store.key_ring(), await store.wait_for_change(-1)]
+    picked += [await store.token_attempts(since=since, before=each.id, limit=2) for each in rows[2][:1]]
+    return [
+        *rows,
+        *picked,
+        await store.key_ring(),
+        await store.wait_for_change(-1),
+        await _told(store, -1),
+        await _told_since(store, 1),
+    ]
+
+
+async def _told(store: AccountStore, after: int) -> Delta:
+    delta = await store.delta(after)
+    return attrs.evolve(delta, tokens=tuple(_without_leases(delta.tokens)))
+
+
+async def _told_since(store: AccountStore, back: int) -> Delta:
+    """Return what the last batches have left, this many of them, without claims: a store may tell those again."""
+    delta = await _told(store, max(-1, await store.wait_for_change(-1) - back))
+    return attrs.evolve(delta, tokens=tuple(row for row in delta.tokens if row.owner != "me"))
 
 
 def _entries(lines: list[AuditLine]) -> list[Any]:
@@ -138,7 +168,7 @@ def _entries(lines: list[AuditLine]) -> list[Any]:
     return [line.entry for line in lines]
 
 
-def _without_leases(rows: list[Any]) -> list[Any]:
+def _without_leases(rows: Sequence[Any]) -> list[Any]:
     cleaned = (attrs.evolve(row, lease_until=None) if row.owner == "me" else row for row in rows)
     return sorted(cleaned, key=lambda row: row.id)
 

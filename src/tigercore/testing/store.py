@@ -19,16 +19,35 @@ from __future__ import annotations
 from tigercore.testing._memory_store import MemoryAccountStore as MemoryAccountStore
 from tigercore.testing._memory_store import MemoryBackend as MemoryBackend
 from tigercore.testing._memory_store import MemoryOptions as MemoryOptions
+from tigercore.testing._store_cancel_laws import CancelLaws
+from tigercore.testing._store_claim_laws import ClaimLaws
+from tigercore.testing._store_delta_laws import DeltaLaws, MomentLaws, RemovedLaws
+from tigercore.testing._store_feed_laws import FeedLaws
 from tigercore.testing._store_floor_laws import FloorLaws
 from tigercore.testing._store_laws import StoreMaker as StoreMaker
-from tigercore.testing._store_log_laws import ClaimLaws, LogLaws
+from tigercore.testing._store_log_laws import LogLaws
 from tigercore.testing._store_purge_laws import PurgeLaws
+from tigercore.testing._store_record_laws import RecordLaws
 from tigercore.testing._store_ring_laws import RingLaws
 from tigercore.testing._store_row_laws import RowLaws
-from tigercore.testing._store_safety_laws import AtRestLaws, FeedLaws, SafetyLaws
+from tigercore.testing._store_safety_laws import AtRestLaws, SafetyLaws
 
 
-class AccountStoreContract(RowLaws, RingLaws, FloorLaws, PurgeLaws, LogLaws, ClaimLaws, FeedLaws, SafetyLaws):
+class AccountStoreContract(
+    RowLaws,
+    RingLaws,
+    FloorLaws,
+    PurgeLaws,
+    LogLaws,
+    RecordLaws,
+    ClaimLaws,
+    FeedLaws,
+    DeltaLaws,
+    RemovedLaws,
+    MomentLaws,
+    CancelLaws,
+    SafetyLaws,
+):
     """Every sentence of the port `AccountStore`, as a law."""
 
 

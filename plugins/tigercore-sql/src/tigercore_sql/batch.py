@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TypeAlias
+from typing import TypeAlias, final
 
-from sqlalchemy import Connection, Table, Update, bindparam, delete, insert, update
+import attrs
+from sqlalchemy import Connection, Table, Update, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tigercore.errors import StaleVersion
@@ -16,7 +17,7 @@ from tigercore_sql.faults import is_taken
 from tigercore_sql.floor import Floor
 from tigercore_sql.ring import replace_keys, ring_values
 from tigercore_sql.rows import Values, account_values, attempt_values, audit_values, token_values
-from tigercore_sql.tables import ACCOUNT, ATTEMPT, AUDIT, KEY_RING, META, TOKEN
+from tigercore_sql.tables import ACCOUNT, ATTEMPT, AUDIT, KEY_RING, META, REMOVED, TOKEN
 
 
 def _swap(table: Table) -> Update:
@@ -24,63 +25,101 @@ def _swap(table: Table) -> Update:
 
 
 _NEXT_REVISION = update(META).values(revision=META.c.revision + 1).returning(META.c.revision)
+SAME_REVISION = select(META.c.revision).with_for_update()
+"""Get in line with those who write, and move nothing."""
+
 _SWAPS = {table: _swap(table) for table in (ACCOUNT, TOKEN, KEY_RING)}
 _INSERTS = {table: insert(table) for table in (ACCOUNT, TOKEN, KEY_RING)}
 _REMOVE = delete(ACCOUNT).where(ACCOUNT.c.id == bindparam("read_id"), ACCOUNT.c.version == bindparam("read_version"))
+_FORGET_REMOVED = delete(REMOVED).where(REMOVED.c.id == bindparam("read_id"))
 _REPLACE_ATTEMPT = update(ATTEMPT).where(ATTEMPT.c.id == bindparam("read_id"))
 
 _Rows: TypeAlias = Sequence[AccountRow | TokenRow | KeyRing]
 
 
-def apply_batch(connection: Connection, changes: Sequence[Change]) -> int:
-    """Carry the changes out and return the new revision.
+def moves(changes: Sequence[Change]) -> bool:
+    """Say whether the batch moves the revision: it does more than record."""
+    return not all(isinstance(change, Record) for change in changes)
 
-    The revision is written first: where the engine lets writers run beside each other, its row puts them in line, so
+
+def apply_batch(connection: Connection, changes: Sequence[Change]) -> int:
+    """Carry the changes out and return the revision after them.
+
+    The revision is taken first: where the engine lets writers run beside each other, its row puts them in line, so
     that revisions and audit numbers appear in their order. Neighbours of one kind are one statement: a rotation writes
     pages of them.
 
     :raises StaleVersion: a change does not fit what stands; the caller rolls back.
     :raises ValueError: a key ring has two keys of one version, or a key has two slots of one provider.
     """
-    revision: int = connection.execute(_NEXT_REVISION).scalar_one()
-    floor = Floor(connection)
+    revision: int = connection.execute(_NEXT_REVISION if moves(changes) else SAME_REVISION).scalar_one()
+    batch = _Batch(connection, revision, Floor(connection))
     for _, neighbours in groupby(changes, _kind):
-        _carry_out(connection, floor, list(neighbours))
+        batch.carry_out(list(neighbours))
     return revision
 
 
 def _kind(change: Change) -> tuple[type, bool]:
-    """Return what makes neighbours one statement: rows of one table, all new or all there."""
-    written = change.row if isinstance(change, Put) else change
-    return type(written), isinstance(change, Put) and change.row.version > 0
-
-
-def _carry_out(connection: Connection, floor: Floor, neighbours: list[Change]) -> None:
-    rows = [change.row for change in neighbours if isinstance(change, Put)]
-    if accounts := [row for row in rows if isinstance(row, AccountRow)]:
-        floor.admit(accounts)
-        _put(connection, ACCOUNT, accounts, [account_values(row) for row in accounts])
-    elif tokens := [row for row in rows if isinstance(row, TokenRow)]:
-        floor.admit(tokens)
-        _put(connection, TOKEN, tokens, [token_values(row) for row in tokens])
-    else:
-        for change in neighbours:
-            _carry_out_alone(connection, floor, change)
-
-
-def _carry_out_alone(connection: Connection, floor: Floor, change: Change) -> None:
+    """Return what makes neighbours one statement: entries of one log, or rows of one table, all new or all there."""
     match change:
-        case Put(row=KeyRing() as ring):
-            values = ring_values(ring)
-            floor.move(ring)
-            _put(connection, KEY_RING, [ring], [values])
-            replace_keys(connection, ring)
+        case Put(row=row):
+            return type(row), row.version > 0
+        case Record(entry=entry):
+            return type(entry), False
         case Remove():
-            _remove(connection, change)
-        case Record(entry=AuditEntry() as entry):
-            connection.execute(insert(AUDIT), audit_values(entry))
-        case Record(entry=TokenAttempt() as attempt):
-            _record_attempt(connection, attempt)
+            return Remove, False
+
+
+@final
+@attrs.frozen
+class _Batch:
+    connection: Connection
+    revision: int
+    floor: Floor
+
+    def carry_out(self, neighbours: Sequence[Change]) -> None:
+        puts = [change.row for change in neighbours if isinstance(change, Put)]
+        entries = [change.entry for change in neighbours if isinstance(change, Record)]
+        if accounts := [row for row in puts if isinstance(row, AccountRow)]:
+            self._put(ACCOUNT, accounts, [account_values(row) for row in accounts])
+        elif tokens := [row for row in puts if isinstance(row, TokenRow)]:
+            self._put(TOKEN, tokens, [token_values(row) for row in tokens])
+        elif lines := [entry for entry in entries if isinstance(entry, AuditEntry)]:
+            self.connection.execute(insert(AUDIT), [audit_values(line) for line in lines])
+        else:
+            for change in neighbours:
+                self._carry_out_alone(change)
+
+    def _carry_out_alone(self, change: Change) -> None:
+        match change:
+            case Put(row=KeyRing() as ring):
+                self._put_ring(ring)
+            case Remove():
+                self._remove(change)
+            case Record(entry=TokenAttempt() as attempt):
+                self._record_attempt(attempt)
+
+    def _put(self, table: Table, rows: Sequence[AccountRow | TokenRow], values: list[Values]) -> None:
+        self.floor.admit(rows)
+        _put(self.connection, table, rows, [{**each, "revision": self.revision} for each in values])
+
+    def _put_ring(self, ring: KeyRing) -> None:
+        values = ring_values(ring)
+        self.floor.move(ring)
+        _put(self.connection, KEY_RING, [ring], [values])
+        replace_keys(self.connection, ring)
+
+    def _remove(self, change: Remove) -> None:
+        gone = self.connection.execute(_REMOVE, {"read_id": change.id, "read_version": change.version})
+        if gone.rowcount != 1:
+            raise StaleVersion(f"tc_account {change.id} is not at version {change.version}: read it again")
+        self.connection.execute(_FORGET_REMOVED, {"read_id": change.id})  # of an account that had this id before
+        self.connection.execute(insert(REMOVED), {"id": change.id, "revision": self.revision})
+
+    def _record_attempt(self, attempt: TokenAttempt) -> None:
+        values = attempt_values(attempt)
+        if self.connection.execute(_REPLACE_ATTEMPT, {**values, "read_id": attempt.id}).rowcount == 0:
+            self.connection.execute(insert(ATTEMPT), values)
 
 
 def _put(connection: Connection, table: Table, rows: _Rows, values: list[Values]) -> None:
@@ -102,15 +141,3 @@ def _write(connection: Connection, table: Table, rows: _Rows, values: list[Value
         return len(rows)
     read = ({"read_id": row.id, "read_version": row.version} for row in rows)
     return connection.execute(_SWAPS[table], [{**new, **old} for new, old in zip(values, read, strict=True)]).rowcount
-
-
-def _remove(connection: Connection, change: Remove) -> None:
-    gone = connection.execute(_REMOVE, {"read_id": change.id, "read_version": change.version})
-    if gone.rowcount != 1:
-        raise StaleVersion(f"tc_account {change.id} is not at version {change.version}: read it again")
-
-
-def _record_attempt(connection: Connection, attempt: TokenAttempt) -> None:
-    values = attempt_values(attempt)
-    if connection.execute(_REPLACE_ATTEMPT, {**values, "read_id": attempt.id}).rowcount == 0:
-        connection.execute(insert(ATTEMPT), values)

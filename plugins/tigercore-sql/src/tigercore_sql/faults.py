@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 _TAKEN = {
     "SQLITE_CONSTRAINT_UNIQUE",
@@ -12,6 +12,19 @@ _TAKEN = {
     "23505",  # unique_violation of PostgreSQL
     "23503",  # foreign_key_violation
 }
+_FULL = {"SQLITE_FULL", "53100"}  # disk_full of PostgreSQL
+_REMEDIES = {  # by PostgreSQL's codes
+    "08007": "it is unknown whether this was written: read again before you write it again",
+    "22003": "it cannot hold a value that was given, and nothing was written",
+    "25006": "it only reads, as a standby does: name the primary server",
+    "40001": "others were in the way, and nothing was written: try again",
+    "40P01": "others were in the way, and nothing was written: try again",
+    "42501": "the role may not do this: grant it what the README of tigercore-postgres lists",
+    "55P03": "others were in the way, and nothing was written: try again",
+    "57014": "it took longer than `statement_timeout`, and nothing was written: try again",
+}
+_LOST = "the connection was lost, and nothing was written: try again"
+_REMEDY = "see what stands there: tigercore db status"
 _NAMED_IN_THE_MESSAGE = {"SQLITE_CONSTRAINT_CHECK", "SQLITE_CONSTRAINT_NOTNULL"}
 
 
@@ -20,10 +33,17 @@ def is_taken(error: IntegrityError) -> bool:
     return _code(error.orig) in _TAKEN
 
 
-def described(error: SQLAlchemyError) -> str:
+def described(error: Exception) -> str:
     """Return the kind of the error, its code, and the constraint that was broken, where these are known."""
     cause = getattr(error, "orig", None) or error
-    return " ".join(filter(None, (type(cause).__name__, _code(cause), _constraint(cause))))
+    known = " ".join(filter(None, (type(cause).__name__, _code(cause), _constraint(cause))))
+    return f"the disk is full, make space and try again ({known})" if _code(cause) in _FULL else known
+
+
+def remedy(error: Exception) -> str:
+    """Return what to do about the error."""
+    lost = getattr(error, "connection_invalidated", False)
+    return _REMEDIES.get(_code(getattr(error, "orig", None) or error), _LOST if lost else _REMEDY)
 
 
 def _code(cause: BaseException | None) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from tigercore.errors import StoreUnavailable
-from tigercore_sql.faults import described
+from tigercore_sql.faults import described, remedy
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class Runner:
         try:
             return carry_out(work)
         except SQLAlchemyError as error:
-            fault = f"{self._name} failed: {described(error)}; see what stands there: tigercore db status"
+            fault = f"{self._name} failed: {described(error)}; {remedy(error)}"
         except (OverflowError, UnicodeEncodeError) as error:  # of the driver, before the database saw the value
             fault = f"{self._name} cannot hold a value that was given: {type(error).__name__}; nothing was written"
         raise StoreUnavailable(fault)  # out here, so that the driver's error with its values is not chained to ours

@@ -18,6 +18,7 @@ from sqlalchemy import CheckConstraint, Connection, create_engine, func, inspect
 
 from tigercore.errors import StoreUnavailable
 from tigercore.ports import Schema, SchemaStatus
+from tigercore_sql.pg_catalog import catalog_differences
 from tigercore_sql.revision import require_known, schema_status
 from tigercore_sql.runner import Runner
 from tigercore_sql.sqlite_master import Master, kept_whole, master_differences, read_master
@@ -108,7 +109,7 @@ def differences(connection: Connection) -> list[str]:
     if connection.dialect.name == "sqlite":
         found = [*master_differences(read_master(connection), _migrated())]
     else:
-        found = [*_compared(connection), *_missing_checks(connection)]
+        found = [*_compared(connection), *_missing_checks(connection), *catalog_differences(connection)]
     return [*found, *_missing_row(connection)]
 
 

@@ -11,12 +11,14 @@ from uuid import UUID
 
 import attrs
 import trio
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select, tuple_, update
 
 from tigercore.model import KeyRing, TokenState
-from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, DriverContext, TokenAttempt, TokenRow
-from tigercore_sql.batch import apply_batch
+from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, Delta, DriverContext, TokenAttempt, TokenRow
+from tigercore_sql.appends import Appends
+from tigercore_sql.batch import SAME_REVISION, apply_batch, moves
 from tigercore_sql.damage import converted, fetched
+from tigercore_sql.delta import read_delta, read_revision
 from tigercore_sql.ring import read_ring
 from tigercore_sql.rows import (
     account_row,
@@ -28,9 +30,9 @@ from tigercore_sql.rows import (
     token_values,
 )
 from tigercore_sql.runner import Runner
-from tigercore_sql.tables import ACCOUNT, ATTEMPT, AUDIT, META, TOKEN
+from tigercore_sql.tables import ACCOUNT, ATTEMPT, AUDIT, TOKEN
 
-_REVISION = select(META)
+_BEGAN, _RECORDED = ATTEMPT.c.started_at, ATTEMPT.c.number
 _CLAIM = update(TOKEN).where(TOKEN.c.id == bindparam("read_id"))
 _IDS_AT_ONCE = 500  # engines bound the parameters of a statement
 
@@ -45,12 +47,13 @@ class SqlAccountStore(AccountStore):
     now: ClassVar[ColumnElement[int]]
     """The database's own time, in microseconds since 1970."""
 
-    poll_interval: ClassVar[float] = 0.25
+    poll_interval: ClassVar[float] = 0.2
     """Seconds between two looks at `pulse`."""
 
     def __init__(self, options: Any, context: DriverContext, runner: Runner) -> None:
         super().__init__(options, context)
         self._runner = runner
+        self._appends = Appends(runner)
         self._written = trio.Event()
 
     @abstractmethod
@@ -59,6 +62,9 @@ class SqlAccountStore(AccountStore):
 
         :raises StoreUnavailable: the database failed.
         """
+
+    def announce(self, connection: Connection) -> None:
+        """Tell others of a batch, in its own transaction, where the engine has a way to."""
 
     def wake(self) -> None:
         """Let everyone who waits for a change look again."""
@@ -70,25 +76,42 @@ class SqlAccountStore(AccountStore):
 
         :raises StaleVersion: a change does not fit what stands.
         """
-        revision = await self._runner.write(lambda connection: apply_batch(connection, changes))
+        if not moves(changes):
+            return await self._appends.append(changes)
+        revision = await self._runner.write(lambda connection: self._moved(connection, changes))
         self.wake()
+        return revision
+
+    def _moved(self, connection: Connection, changes: Sequence[Change]) -> int:
+        revision = apply_batch(connection, changes)
+        self.announce(connection)
         return revision
 
     async def accounts(self, ids: Collection[UUID] | None = None) -> list[AccountRow]:
         """Return these accounts, or all, in the order of their creation."""
-        found = await self._runner.read(lambda connection: _rows(connection, ACCOUNT, ids))
-        return [converted(ACCOUNT, each, account_row) for each in sorted(found, key=lambda each: each.number)]
+        return await self._runner.read(lambda connection: _accounts(connection, ids))
 
     async def token_rows(self, ids: Collection[UUID] | None = None) -> list[TokenRow]:
         """Return the token rows of these accounts, or all."""
-        found = await self._runner.read(lambda connection: _rows(connection, TOKEN, ids))
-        return [converted(TOKEN, each, token_row) for each in found]
+        return await self._runner.read(lambda connection: _token_rows(connection, ids))
+
+    async def delta(self, after: int = -1) -> Delta:
+        """Return what batches with a revision above `after` have left."""
+        return await self._runner.read(lambda connection: read_delta(connection, after))
 
     async def token_attempts(
-        self, account_id: UUID | None = None, *, since: datetime | None = None, limit: int = 1000
+        self,
+        account_id: UUID | None = None,
+        *,
+        since: datetime | None = None,
+        before: UUID | None = None,
+        limit: int = 1000,
     ) -> list[TokenAttempt]:
         """Return attempts, newest first, of one account or all."""
-        query = select(ATTEMPT).order_by(ATTEMPT.c.started_at.desc(), ATTEMPT.c.number.desc()).limit(limit)
+        query = select(ATTEMPT).order_by(_BEGAN.desc(), _RECORDED.desc()).limit(limit)
+        if before is not None:
+            mark = select(_BEGAN, _RECORDED).where(ATTEMPT.c.id == before).scalar_subquery()
+            query = query.where(tuple_(_BEGAN, _RECORDED) < mark)
         if account_id is not None:
             query = query.where(ATTEMPT.c.account_id == account_id)
         if since is not None:
@@ -115,7 +138,7 @@ class SqlAccountStore(AccountStore):
         """Wait until the store's revision is above `after` and return it."""
         while True:
             written, pulse = self._written, await self.pulse()  # before the revision: no write can fall in between
-            revision = await self._runner.read(_revision)
+            revision = await self._runner.read(read_revision)
             if revision > after:
                 return revision
             await self._wait_for_write(written, pulse)
@@ -134,8 +157,14 @@ class SqlAccountStore(AccountStore):
         return select(TOKEN, self.now.label("now")).where(due).order_by(*soonest).limit(limit)
 
 
-def _revision(connection: Connection) -> int:
-    return converted(META, connection.execute(_REVISION).one(), lambda found: int(found.revision))
+def _accounts(connection: Connection, ids: Collection[UUID] | None) -> list[AccountRow]:
+    """Return accounts; in this thread, since thousands of rows would keep the tasks of the program waiting."""
+    in_order = sorted(_rows(connection, ACCOUNT, ids), key=lambda each: each.number)
+    return [converted(ACCOUNT, each, account_row) for each in in_order]
+
+
+def _token_rows(connection: Connection, ids: Collection[UUID] | None) -> list[TokenRow]:
+    return [converted(TOKEN, each, token_row) for each in _rows(connection, TOKEN, ids)]
 
 
 def _rows(connection: Connection, table: Table, ids: Collection[UUID] | None) -> list[Row[Any]]:
@@ -152,10 +181,12 @@ def _pages(ids: Collection[UUID]) -> Iterator[list[UUID]]:
 
 
 def _claim(connection: Connection, due: Select[Any], owner: str, lease: timedelta) -> list[TokenRow]:
+    revision = connection.execute(SAME_REVISION).scalar_one()
     found = fetched(TOKEN, connection.execute(due.with_for_update(skip_locked=True, of=TOKEN)).all)
     claimed = [_claimed(converted(TOKEN, each, token_row), owner, known_moment(each.now) + lease) for each in found]
     if claimed:
-        connection.execute(_CLAIM, [{**token_values(row), "read_id": row.id} for row in claimed])
+        told = {"revision": revision + 1}  # as if by the next batch, so that a delta tells of it from now on
+        connection.execute(_CLAIM, [{**token_values(row), **told, "read_id": row.id} for row in claimed])
     return [attrs.evolve(row, version=row.version + 1) for row in claimed]
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     Double,
     ForeignKey,
@@ -15,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     Uuid,
@@ -34,23 +30,13 @@ from tigercore.model import (
     TokenRefreshStatus,
     TokenState,
 )
-
-METADATA = MetaData()
-VERSION_TABLE = "tc_schema"
-
-SEALED = {"sealed": True}
-"""Marks a column that holds what a key of the ring has sealed; `kek` of the same row is that key's version."""
-
-_Number = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts rows only in a column of type INTEGER
-
-
-def _one_of(table: str, column: str, words: type[StrEnum]) -> CheckConstraint:
-    listed = ", ".join(f"'{word.value}'" for word in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=f"{table}_{column}_known")
-
-
-def _only_one(table: str) -> CheckConstraint:
-    return CheckConstraint("slot = 1", name=f"{table}_slot_one")
+from tigercore_sql.metadata import METADATA as METADATA
+from tigercore_sql.metadata import SEALED, Number, counted, one_of, only_one
+from tigercore_sql.metadata import VERSION_TABLE as VERSION_TABLE
+from tigercore_sql.order_tables import API_KEY as API_KEY
+from tigercore_sql.order_tables import INTENT as INTENT
+from tigercore_sql.order_tables import ORDER as ORDER
+from tigercore_sql.order_tables import PROCESS as PROCESS
 
 
 def _one_default(kind: str) -> Index:
@@ -64,13 +50,13 @@ META = Table(
     METADATA,
     Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),
-    _only_one("tc_meta"),
+    only_one("tc_meta"),
 )
 
 ACCOUNT = Table(
     "tc_account",
     METADATA,
-    Column("number", _Number, primary_key=True),  # the order of creation
+    Column("number", Number, primary_key=True),  # the order of creation
     Column("id", Uuid, nullable=False),
     Column("account_name", Text, nullable=False),
     Column("account_number", Text, nullable=False),
@@ -90,16 +76,19 @@ ACCOUNT = Table(
     Column("error_count", BigInteger, nullable=False),
     Column("developer", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),  # of the batch that put it last
     Column("sealed", LargeBinary, nullable=False, info=SEALED),
     Column("sealing", BigInteger, nullable=False),
     Column("kek", BigInteger, nullable=False),
-    _one_of("tc_account", "account_type", AccountType),
-    _one_of("tc_account", "environment", Environment),
-    _one_of("tc_account", "license", License),
-    _one_of("tc_account", "status", AccountStatus),
+    counted("tc_account"),
+    one_of("tc_account", "account_type", AccountType),
+    one_of("tc_account", "environment", Environment),
+    one_of("tc_account", "license", License),
+    one_of("tc_account", "status", AccountStatus),
     Index("tc_account_id", "id", unique=True),
     Index("tc_account_account_number", "account_number", unique=True),
     Index("tc_account_kek", "kek"),
+    Index("tc_account_revision", "revision"),
     _one_default("trading"),
     _one_default("data"),
     sqlite_autoincrement=True,
@@ -120,15 +109,26 @@ TOKEN = Table(
     Column("lease_until", BigInteger),
     Column("failures", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
-    _one_of("tc_token", "state", TokenState),
+    Column("revision", BigInteger, nullable=False),  # of the batch that put it last
+    counted("tc_token"),
+    one_of("tc_token", "state", TokenState),
     Index("tc_token_due", "state", "next_at"),
     Index("tc_token_kek", "kek"),
+    Index("tc_token_revision", "revision"),
+)
+
+REMOVED = Table(
+    "tc_removed",  # what a reader who was away must forget
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Index("tc_removed_revision", "revision"),
 )
 
 ATTEMPT = Table(
     "tc_token_attempt",  # no foreign key: attempts outlive their account
     METADATA,
-    Column("number", _Number, primary_key=True),
+    Column("number", Number, primary_key=True),
     Column("id", Uuid, nullable=False),
     Column("account_id", Uuid, nullable=False),
     Column("trigger_word", Text, nullable=False),  # TRIGGER is a word of SQL
@@ -136,8 +136,8 @@ ATTEMPT = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
     Column("detail", Text, nullable=False),
-    _one_of("tc_token_attempt", "trigger_word", RefreshTrigger),
-    _one_of("tc_token_attempt", "status", TokenRefreshStatus),
+    one_of("tc_token_attempt", "trigger_word", RefreshTrigger),
+    one_of("tc_token_attempt", "status", TokenRefreshStatus),
     Index("tc_token_attempt_id", "id", unique=True),
     Index("tc_token_attempt_account", "account_id", "started_at"),
     Index("tc_token_attempt_started", "started_at"),
@@ -157,7 +157,7 @@ KEY_RING = Table(
     Column("hash_key", LargeBinary, nullable=False),
     Column("mac", LargeBinary, nullable=False),
     Column("version", BigInteger, nullable=False),
-    _only_one("tc_key_ring"),
+    only_one("tc_key_ring"),
     Index("tc_key_ring_slot", "slot", unique=True),
 )
 
@@ -169,7 +169,7 @@ KEK = Table(
     Column("state", Text, nullable=False),
     Column("check_value", LargeBinary, nullable=False),
     Column("created_at", BigInteger),
-    _one_of("tc_kek", "state", KeyState),
+    one_of("tc_kek", "state", KeyState),
 )
 
 KEK_SLOT = Table(
@@ -188,7 +188,7 @@ KEK_SLOT = Table(
 AUDIT = Table(
     "tc_audit",
     METADATA,
-    Column("number", _Number, primary_key=True),
+    Column("number", Number, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("initiator", Text, nullable=False),
     Column("action", Text, nullable=False),
@@ -196,7 +196,7 @@ AUDIT = Table(
     Column("result", Text, nullable=False),
     Column("severity", Text, nullable=False),
     Column("details", Text, nullable=False),
-    _one_of("tc_audit", "result", AuditResult),
-    _one_of("tc_audit", "severity", AuditSeverity),
+    one_of("tc_audit", "result", AuditResult),
+    one_of("tc_audit", "severity", AuditSeverity),
     sqlite_autoincrement=True,  # a number is never given twice, not even after the last line was deleted
 )

@@ -10,6 +10,7 @@ from tigercore.errors import AccountNotFoundError as AccountNotFoundError
 from tigercore.errors import AccountRouterError as AccountRouterError
 from tigercore.errors import AccountValidationError as AccountValidationError
 from tigercore.errors import BackgroundTaskFailed as BackgroundTaskFailed
+from tigercore.errors import BackupUnusable as BackupUnusable
 from tigercore.errors import ClientError as ClientError
 from tigercore.errors import DecryptionFailed as DecryptionFailed
 from tigercore.errors import DefaultAccountError as DefaultAccountError

@@ -20,7 +20,7 @@ _NOT_ONE: Final = "not a key ring as `tigercore cipher export` writes it, or dam
 
 def dump(ring: KeyRing) -> str:
     """Return the ring as JSON."""
-    return json.dumps({"format": _FORMAT, "ring": _converter.unstructure(ring)}, indent=1) + "\n"
+    return json.dumps({"format": _FORMAT, "ring": converter.unstructure(ring)}, indent=1) + "\n"
 
 
 def parse(text: str) -> KeyRing:
@@ -31,7 +31,7 @@ def parse(text: str) -> KeyRing:
     try:
         document = json.loads(text)
         if document["format"] == _FORMAT:
-            return _checked(_converter.structure(document["ring"], KeyRing))
+            return _checked(converter.structure(document["ring"], KeyRing))
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError, cattrs.BaseValidationError):
         pass  # what Python says of it would not help
     raise KeyUnavailable(_NOT_ONE)
@@ -56,8 +56,8 @@ def _bytes(text: Any, _: type) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-_converter = make_converter(forbid_extra_keys=True)
-_converter.register_unstructure_hook(bytes, lambda blob: base64.b64encode(blob).decode())
-_converter.register_structure_hook(bytes, _bytes)
-_converter.register_unstructure_hook(UUID, str)
-_converter.register_structure_hook(UUID, lambda text, _: UUID(text))
+converter = make_converter(forbid_extra_keys=True)
+converter.register_unstructure_hook(bytes, lambda blob: base64.b64encode(blob).decode())
+converter.register_structure_hook(bytes, _bytes)
+converter.register_unstructure_hook(UUID, str)
+converter.register_structure_hook(UUID, lambda text, _: UUID(text))

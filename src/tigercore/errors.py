@@ -176,6 +176,11 @@ class KeyUnavailable(PortError):
 
 
 @final
+class BackupUnusable(TigerCoreError):
+    """This file is no backup that can be restored here, or none can be written there."""
+
+
+@final
 class SigningFrozen(TigerCoreError):
     """Nothing is signed: `tigercore panic` froze the installation, or the account's key is known to be compromised."""
 

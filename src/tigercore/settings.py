@@ -127,7 +127,7 @@ def _read_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
 
 def _overlay(table: dict[str, Any], environ: MutableMapping[str, str]) -> None:
     if url := environ.get("DATABASE_URL"):
-        table["store"] = _store_of(url)
+        table["store"] = store_of(url, "DATABASE_URL")
     if key := take(environ, "ENCRYPTION_MASTER_KEY"):
         table["cipher"] = {"driver": "local", "options": {"master_key": key}}
     for name in ("TIGER_API_TIMEOUT", "TIGER_API_RETRIES"):
@@ -157,7 +157,11 @@ def _value(text: str) -> Any:
         return text
 
 
-def _store_of(url: str) -> dict[str, Any]:
+def store_of(url: str, name: str) -> dict[str, Any]:
+    """Return the table of the store that a URL names; `name` is where the URL was given.
+
+    :raises SettingsError: it begins otherwise.
+    """
     scheme, _, rest = url.partition("://")
     match scheme.split("+")[0]:
         case "sqlite":
@@ -165,7 +169,7 @@ def _store_of(url: str) -> dict[str, Any]:
         case "postgresql" | "postgres":
             return {"driver": "postgres", "options": {"url": Secret(url)}}
         case _:
-            raise SettingsError(["DATABASE_URL: begin it with sqlite:/// or postgresql://"])
+            raise SettingsError([f"{name}: begin it with sqlite:/// or postgresql://"])
 
 
 # -- strict structuring: a word is no number, and a secret never stands in a file ------------------------------

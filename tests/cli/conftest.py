@@ -72,7 +72,8 @@ class Desk:
         for file in self.directory.glob("tigercore.db*"):
             file.unlink()
         assert self("db", "migrate").code == 0
-        assert not first or self("db", "rollback", "--yes").code == 0
+        while first and self("db", "status", "--json").document["current"] != "0001":
+            assert self("db", "rollback", "--yes").code == 0
 
     def portal(self, number: str = NUMBER, *, to: str = "portal", **more: str) -> Path:
         """Write the portal's file of an account and return its directory."""

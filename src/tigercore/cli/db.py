@@ -1,21 +1,23 @@
-"""`tigercore db`: the schema of the store."""
+"""`tigercore db`: the schema of the store, and a move to another one."""
 
 from __future__ import annotations
 
 import sys
 from typing import Annotated
+from urllib.parse import parse_qsl
 
 from cyclopts import App, Parameter
 
 from tigercore._plugins import choose_driver
-from tigercore.cli._common import COMMON, Common
+from tigercore.cli._common import COMMON, Common, opened_port
 from tigercore.cli._exit import Exit, UsageError
 from tigercore.cli._input import confirm
-from tigercore.cli._output import show_fields, show_lines
-from tigercore.ports import AccountStore, Schema, SchemaStatus
-from tigercore.settings import Settings
+from tigercore.cli._output import fields_of, show_fields, show_lines
+from tigercore.cli.backup import mover_with, told
+from tigercore.ports import AccountStore, Schema, SchemaStatus, TigerClient
+from tigercore.settings import DriverSettings, Settings, store_of
 
-app = App(name="db", help="Bring the store's schema up to date, or look at it.")
+app = App(name="db", help="Bring the store's schema up to date, look at it, or move to another store.")
 
 
 @app.command
@@ -57,6 +59,56 @@ async def check(*, common: Common = COMMON) -> int:
     differences = await _schema(common).check()
     show_lines(common, {"differences": differences}, *(differences or ["The store is as it has to be."]))
     return Exit.FAILED if differences else Exit.DONE
+
+
+@app.command
+async def copy(
+    *,
+    from_: Annotated[str, Parameter(name="--from", help="The store as it is, named as in DATABASE_URL.")],
+    to: Annotated[str, Parameter(help="The new store: sqlite:///FILE, or postgresql://USER@HOST/DATABASE.")],
+    common: Common = COMMON,
+) -> None:
+    """Copy a store to another one that is empty, and check that both are the same. The old one stays frozen.
+
+    A password is never an argument: PostgreSQL takes it from ~/.pgpass, PGPASSWORD or the service in PGSERVICE.
+    """
+    source, target = named(from_, "--from"), named(to, "--to")
+    settings = common.settings()
+    async with (
+        opened_port(AccountStore, source, "--from") as store,
+        opened_port(TigerClient, settings.client, "settings.client") as client,
+        mover_with(settings.cipher) as mover,
+    ):
+        moved = await mover.copy(store, choose_driver(AccountStore, target, "--to"), client)
+    show_lines(
+        common,
+        fields_of(moved),
+        f"Copied {told(moved)}; the two stores hold the same, and every secret opens from the new one.",
+        "The old one is frozen, so that nothing is signed from both. Let DATABASE_URL, or [store] in the settings, "
+        "name the new one, and start every program again.",
+        "If you go back instead: tigercore cipher unfreeze, with the settings of before.",
+    )
+
+
+def named(url: str, option: str) -> DriverSettings:
+    """Return the store that a URL names.
+
+    :raises UsageError: there is a password in it.
+    :raises SettingsError: it is no URL of a store.
+    """
+    if not url.startswith("sqlite:") and _holds_password(url):
+        raise UsageError(
+            f"{option}: other users of this machine can read a password in an argument: leave it out of the URL, and "
+            "give it in ~/.pgpass, PGPASSWORD or PGSERVICE"
+        )
+    return DriverSettings(**store_of(url, option))
+
+
+def _holds_password(url: str) -> bool:
+    """Say whether a password may be in a URL, however badly it is written."""
+    rest = url.partition("://")[2]
+    names = (name for name, _ in parse_qsl(rest.partition("?")[2]))
+    return ":" in rest.rpartition("@")[0] or any("password" in name.lower() for name in names)
 
 
 def _may_go(found: SchemaStatus, *, yes: bool, everything: bool) -> bool:

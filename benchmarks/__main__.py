@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from benchmarks import calls, imports, opening, order_path, pick, rotation, seal, unlock
+from benchmarks import calls, feed, imports, opening, order_path, pick, rotation, seal, store, unlock
 from benchmarks.measure import FULL, QUICK, Row, Scale, probe
 
 _GROUPS = {
@@ -23,6 +23,8 @@ _GROUPS = {
     "rotate": rotation.rows,
     "unlock": unlock.rows,
     "calls": calls.rows,
+    "store": store.rows,
+    "feed": feed.rows,
     "open": opening.rows,
     "import": imports.rows,
 }
@@ -47,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What tigercore costs, next to floors.")
-    parser.add_argument("--quick", action="store_true", help="at most a minute, and noisier")
+    parser.add_argument("--quick", action="store_true", help="two to four minutes, and noisier")
     parser.add_argument("--only", nargs="+", choices=_GROUPS, help="measure these groups only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
     return parser

@@ -63,10 +63,17 @@ def beside(floor: Work, subject: Work, scale: Scale) -> tuple[float, float]:
 async def beside_async(floor: AsyncWork, subject: AsyncWork, scale: Scale) -> tuple[float, float]:
     """Do as `beside` with what must be awaited."""
     counts = [await _count_async(work, scale.seconds) for work in (floor, subject)]
-    rounds = [
-        [await _seconds_async(w, n) for w, n in zip((floor, subject), counts, strict=True)] for _ in range(scale.rounds)
-    ]
-    first, second = zip(*rounds, strict=True)
+    return await _in_turns(floor, subject, counts, scale.rounds)
+
+
+async def beside_once(floor: AsyncWork, subject: AsyncWork, rounds: int) -> tuple[float, float]:
+    """Do as `beside_async` with what uses something up, or takes long: each is called once in a round."""
+    return await _in_turns(floor, subject, [1, 1], rounds)
+
+
+async def _in_turns(floor: AsyncWork, subject: AsyncWork, counts: list[int], rounds: int) -> tuple[float, float]:
+    times = [[await _seconds_async(w, n) for w, n in zip((floor, subject), counts, strict=True)] for _ in range(rounds)]
+    first, second = zip(*times, strict=True)
     return median(first), median(second)
 
 

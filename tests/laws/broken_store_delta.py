@@ -152,7 +152,8 @@ class TestNamesTheRevisionThatWasAsked(Broken):
         _WHOLE
         + _MOMENT
         + _FOLLOWED
-        + "test_a_delta_names_the_revision_that_stands test_a_new_store_has_nothing_to_tell"
+        + "test_a_delta_names_the_revision_that_stands test_a_new_store_has_nothing_to_tell "
+        + "test_a_delta_tells_a_token_that_was_claimed_since"
     )
 
     class Driver(Altered):

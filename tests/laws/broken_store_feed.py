@@ -35,7 +35,7 @@ class TestSpeaksWithoutAChange(Broken):
     breaks = laws(
         "test_a_feed_is_silent_while_nobody_writes test_a_write_wakes_who_waits "
         "test_a_write_through_another_handle_wakes_who_waits test_records_alone_wake_nobody "
-        "test_a_claim_wakes_nobody"
+        "test_a_claim_wakes_who_waits"
     )
 
     class Driver(Right):
@@ -75,7 +75,8 @@ class TestWaitsForTheNextWriteAlways(Broken):
 class TestKnowsNoMinusOne(Broken):
     breaks = laws(
         "test_waiting_for_a_change_after_minus_one_returns_at_once test_a_new_store_is_empty "
-        "test_a_claim_leaves_the_revision_as_it_is test_a_stale_change_leaves_nothing_of_its_neighbours "
+        "test_a_claim_of_nothing_leaves_the_revision_as_it_is "
+        "test_a_stale_change_leaves_nothing_of_its_neighbours "
         "test_the_revision_grows_by_one_with_every_batch_of_rows test_what_was_written_survives_reopening "
         "test_a_batch_that_was_cancelled_before_it_began_writes_nothing "
         "test_a_floor_above_an_account_that_stands_is_stale test_a_purge_keeps_everything_that_is_stored "
@@ -83,7 +84,7 @@ class TestKnowsNoMinusOne(Broken):
         "test_one_stale_row_among_many_of_its_kind_leaves_nothing_of_them "
         "test_a_batch_that_is_cancelled_is_there_as_a_whole_or_not_at_all "
         "test_a_delta_names_the_revision_that_stands test_a_delta_that_is_cancelled_does_no_harm "
-        "test_records_alone_leave_the_revision_as_it_is"
+        "test_records_alone_leave_the_revision_as_it_is test_a_claim_of_many_is_one_revision"
     )
 
     class Driver(Right):

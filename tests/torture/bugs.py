@@ -1,20 +1,26 @@
-"""Bugs that a rotation must not have: one is planted on purpose, to see that torture finds it (T28)."""
+"""Bugs that a rotation or a store must not have: one is planted on purpose, to see that torture finds it (T28)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import attrs
-from sqlalchemy import Connection, select
+import trio
+from sqlalchemy import Connection, bindparam, select, update
 
 import tigercore_sql.batch
 import tigercore_sql.store
+import tigercore_sqlite.engine
+from tests.torture.zygote import Work
 from tigercore._rotation import is_rotating
+from tigercore.errors import TigerCoreError
 from tigercore.keys import KeyManager
 from tigercore.model import AuditEntry, KeyRing, KeyRingStatus
 from tigercore.ports import AccountRow, Change, Put, Record, TokenRow
+from tigercore_sql import Runner
 from tigercore_sql.floor import Floor
 from tigercore_sql.tables import ACCOUNT, TOKEN
 
@@ -25,6 +31,16 @@ def plant(name: str) -> None:
     """Put this bug into the program; an empty name plants none."""
     if name:
         BUGS[name]()
+
+
+def planted(name: str, work: Work) -> Work:
+    """Return this work as a process does it that has the bug."""
+
+    async def worse() -> None:
+        plant(name)
+        await work()
+
+    return worse
 
 
 def _drop_floor() -> None:
@@ -57,11 +73,68 @@ def _tear_the_ring() -> None:
     replace_keys = tigercore_sql.batch.replace_keys
 
     def replace_late(connection: Connection, ring: KeyRing) -> None:
-        connection.exec_driver_sql("COMMIT")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _commit_and_begin(connection)
         replace_keys(connection, ring)
 
     tigercore_sql.batch.replace_keys = replace_late
+
+
+def _tear_batches() -> None:
+    """Let each kind of change of a batch be a transaction of its own."""
+    carry_out = tigercore_sql.batch._Batch.carry_out
+
+    def carry_out_and_commit(batch: Any, neighbours: Sequence[Change]) -> None:
+        carry_out(batch, neighbours)
+        _commit_and_begin(batch.connection)
+
+    tigercore_sql.batch._Batch.carry_out = carry_out_and_commit  # type: ignore[method-assign]
+
+
+def _acknowledge_early() -> None:
+    """Return what a write has done before it is committed; what is read next waits for the commit."""
+    committed, read_now = [trio.Event()], Runner.read
+    committed[0].set()
+
+    async def read(self: Runner, work: Callable[[Connection], Any]) -> Any:
+        await committed[-1].wait()
+        return await read_now(self, work)
+
+    async def write(self: Runner, work: Callable[[Connection], Any]) -> Any:
+        send, receive = trio.open_memory_channel[Any](2)
+        committed.append(trio.Event())
+
+        def work_and_tell(connection: Connection) -> None:
+            trio.from_thread.run_sync(send.send_nowait, work(connection))
+            time.sleep(0.02)  # for the news to arrive
+
+        async def carry_out(done: trio.Event = committed[-1]) -> None:
+            with trio.CancelScope(shield=True):
+                try:
+                    await trio.to_thread.run_sync(self._unit, self._written, work_and_tell, limiter=self._writers)
+                except TigerCoreError as error:
+                    send.send_nowait(error)
+                done.set()
+
+        trio.lowlevel.spawn_system_task(carry_out)
+        result = await receive.receive()
+        if isinstance(result, TigerCoreError):
+            raise result
+        return result
+
+    Runner.read, Runner.write = read, write  # type: ignore[method-assign]
+
+
+def _begin_late() -> None:
+    """Let a write on SQLite not take its turn before it reads."""
+
+    tigercore_sqlite.engine._begin = lambda connection: connection.exec_driver_sql("BEGIN")
+
+
+def _swap_blindly() -> None:
+    """Let a row be written over whatever version stands there."""
+    for table in (ACCOUNT, TOKEN):
+        at_any = table.c.id == bindparam("read_id"), table.c.version >= bindparam("read_version")
+        tigercore_sql.batch._SWAPS[table] = update(table).where(*at_any)
 
 
 BUGS: Mapping[str, Callable[[], None]] = {
@@ -69,7 +142,16 @@ BUGS: Mapping[str, Callable[[], None]] = {
     "compare-and-swap": _rewrap_blindly,
     "late-writers": _retire_early,
     "torn-ring": _tear_the_ring,
+    "torn-batch": _tear_batches,
+    "early-acknowledgement": _acknowledge_early,
+    "late-begin": _begin_late,
+    "blind-swap": _swap_blindly,
 }
+
+
+def _commit_and_begin(connection: Connection) -> None:
+    connection.exec_driver_sql("COMMIT")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else "BEGIN")
 
 
 def _apply_batch_blindly(connection: Connection, changes: Sequence[Change]) -> int:

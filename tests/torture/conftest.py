@@ -9,11 +9,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
 import attrs
 import pytest
+
+from tests.servers import MissingServer
+from tests.servers.needed import needed
+from tests.torture.backends import MISSING
 
 _ROOT = Path(__file__).parents[2]
 _TO_END = 900.0  # seconds beyond its own after which a run hangs
@@ -78,4 +83,12 @@ def _run(command: list[str], timeout: float) -> Run:
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
     print(output)
-    return Run(process.returncode, output)
+    with needed(_with_its_server(Run(process.returncode, output))) as run:
+        return run
+
+
+@contextmanager
+def _with_its_server(run: Run) -> Iterator[Run]:
+    if run.status == MISSING:
+        raise MissingServer(run.output.strip())
+    yield run

@@ -18,7 +18,7 @@ from tigercore._rotation import opens
 from tigercore.app import Ports
 from tigercore.clock import SystemClock
 from tigercore.errors import DecryptionFailed, KeyUnavailable
-from tigercore.ports import AccountRow, TokenRow
+from tigercore.ports import AccountRow, DriverContext, TokenRow
 from tigercore.testing._first_balancer import FirstBalancer
 from tigercore.testing._scripted_client import ScriptedTigerClient
 from tigercore.testing.clock import driver_context
@@ -39,11 +39,18 @@ async def opened(folder: Path) -> AsyncIterator[Tigercore]:
     """Open the installation."""
     clock = SystemClock()
     context = driver_context(clock)
-    store, cipher = SqliteStore.open(_store(folder), context), LocalCipher.open(_root(folder), context)
-    async with store as opened_store, cipher as opened_cipher:
-        ports = Ports(opened_store, opened_cipher, ScriptedTigerClient(), {"round_robin": FirstBalancer(None, context)})
+    async with drivers(folder, context) as (store, cipher):
+        ports = Ports(store, cipher, ScriptedTigerClient(), {"round_robin": FirstBalancer(None, context)})
         async with run_on(ports, clock=clock, initiator="torture") as tiger:
             yield tiger
+
+
+@asynccontextmanager
+async def drivers(folder: Path, context: DriverContext) -> AsyncIterator[tuple[SqliteStore, LocalCipher]]:
+    """Open the store and the cipher alone."""
+    store, cipher = SqliteStore.open(_store(folder), context), LocalCipher.open(_root(folder), context)
+    async with store as opened_store, cipher as opened_cipher:
+        yield opened_store, opened_cipher
 
 
 async def prepare(folder: Path, numbers: Sequence[str]) -> None:
@@ -93,9 +100,9 @@ def unopened(tiger: Tigercore, *, suspects: bool = False) -> Iterator[str]:
             yield f"{type(row).__name__} {row.id} v{row.version} kek {row.kek}, ring at v{ring.version}: {error}"
 
 
-def database(folder: Path) -> sqlite3.Connection:
+def database(folder: Path, name: str = "tigercore.db") -> sqlite3.Connection:
     """Connect as a program that is not tigercore."""
-    return sqlite3.connect(folder / "tigercore.db", timeout=30, isolation_level=None)
+    return sqlite3.connect(folder / name, timeout=30, isolation_level=None)
 
 
 def rows_below(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -109,9 +116,9 @@ def key_states(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute(_STATES).fetchall())
 
 
-def integrity(folder: Path) -> str:
+def integrity(folder: Path, name: str = "tigercore.db") -> str:
     """Return SQLite's own verdict: `ok`."""
-    with closing(database(folder)) as connection:
+    with closing(database(folder, name)) as connection:
         verdict: str = connection.execute("PRAGMA integrity_check").fetchone()[0]
         return verdict
 

@@ -17,6 +17,7 @@ from tests.torture.ledger import violate
 Work = Callable[[], Awaitable[None]]
 _libc = ctypes.CDLL(None)
 _DIE_WITH_PARENT = 1, signal.SIGKILL  # prctl(PR_SET_PDEATHSIG)
+_ANY_TRACER = 0x59616D61, ctypes.c_ulong(-1)  # PR_SET_PTRACER, PR_SET_PTRACER_ANY
 
 
 def fork(folder: Path, work: Work) -> int:
@@ -51,3 +52,8 @@ def kill(child: int) -> None:
     """Kill a process of ours, and see it off."""
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+
+
+def allow_tracing() -> None:
+    """Let strace, which is no parent of this process, trace it."""
+    _libc.prctl(*_ANY_TRACER, 0, 0, 0)

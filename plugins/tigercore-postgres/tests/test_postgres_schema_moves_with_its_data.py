@@ -65,7 +65,8 @@ async def test_a_migration_that_finds_a_table_in_use_leaves_all_as_it_was(option
     hasty = PostgresStore.schema(PostgresOptions(dsn=options.dsn, lock_timeout=0.1))
     with psycopg.connect(options.dsn) as other:
         other.execute("SELECT count(*) FROM tc_account")
-        with pytest.raises(StoreUnavailable, match="others were in the way, and nothing was written: try again"):
+        refused = pytest.raises(StoreUnavailable, match="others were in the way, and nothing was written: try again")
+        with trio.fail_after(10), refused:
             await hasty.rollback()
     assert AT_HEAD == await hasty.status()
 

@@ -174,10 +174,7 @@ class AccountStore(Driver):
 
     @abstractmethod
     async def delta(self, after: int = -1) -> Delta:
-        """Return what batches with a revision above `after` have left, with -1: all.
-
-        A token that was claimed since that revision was read is told as well, perhaps more than once.
-        """
+        """Return what batches and claims with a revision above `after` have left, with -1: all."""
 
     @abstractmethod
     async def token_attempts(
@@ -198,8 +195,8 @@ class AccountStore(Driver):
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         """Mark up to `limit` due tokens REFRESHING for `owner`, for `lease` seconds, and return them as they stand now.
 
-        Due is: VALID, with `next_at` not after the store's own clock. Soonest expiry first. No row is given twice. The
-        revision stays as it is, and nobody is woken: others use the old token until the new one is there.
+        Due is: VALID, with `next_at` not after the store's own clock. Soonest expiry first. No row is given twice. If
+        any is given, the revision is one more, as after a batch; else it stays as it is.
         """
 
     @abstractmethod

@@ -161,8 +161,9 @@ class MemoryAccountStore(AccountStore):
         soonest = sorted(due, key=lambda row: (row.expires_at or _NEVER, row.next_at, row.id))[:limit]
         until = now + timedelta(seconds=lease)
         claimed = [_claimed(row, owner, until) for row in soonest]
+        tables.revision += bool(claimed)
         tables.tokens.update((row.id, row) for row in claimed)
-        tables.put_at.update(((TokenRow, row.id), tables.revision + 1) for row in claimed)  # as if by the next batch
+        tables.put_at.update(((TokenRow, row.id), tables.revision) for row in claimed)
         self._backend.commit(tables)
         return claimed
 

@@ -53,10 +53,17 @@ class ClaimLaws(StoreLaws):
         await _put_token(store, next_at=LONG_AGO)
         assert await store.claim_due_tokens("me", 60, 1) == await store.token_rows()
 
-    async def test_a_claim_leaves_the_revision_as_it_is(self, store: AccountStore) -> None:
-        await _put_token(store, next_at=LONG_AGO)
+    async def test_a_claim_of_many_is_one_revision(self, store: AccountStore) -> None:
+        for _ in range(3):
+            await _put_token(store, next_at=LONG_AGO)
         before = await store.wait_for_change(-1)
-        await store.claim_due_tokens("me", 60, 1)
+        await store.claim_due_tokens("me", 60, 3)
+        assert before + 1 == await store.wait_for_change(-1)
+
+    async def test_a_claim_of_nothing_leaves_the_revision_as_it_is(self, store: AccountStore) -> None:
+        await _put_token(store, next_at=FAR_AWAY)
+        before = await store.wait_for_change(-1)
+        assert [] == await store.claim_due_tokens("me", 60, 1)
         assert before == await store.wait_for_change(-1)
 
     async def test_a_lease_lasts_as_long_as_was_asked(self, store: AccountStore) -> None:

@@ -156,9 +156,8 @@ async def _told(store: AccountStore, after: int) -> Delta:
 
 
 async def _told_since(store: AccountStore, back: int) -> Delta:
-    """Return what the last batches have left, this many of them, without claims: a store may tell those again."""
-    delta = await _told(store, max(-1, await store.wait_for_change(-1) - back))
-    return attrs.evolve(delta, tokens=tuple(row for row in delta.tokens if row.owner != "me"))
+    """Return what the last batches and claims have left, this many of them."""
+    return await _told(store, max(-1, await store.wait_for_change(-1) - back))
 
 
 def _entries(lines: list[AuditLine]) -> list[Any]:

@@ -101,13 +101,14 @@ class Tables:
         return sorted(due, key=lambda row: (row.expires_at or _NEVER, row.next_at, row.id))[:limit]
 
     def claim(self, now: datetime, limit: int, owner: str, until: datetime) -> list[TokenRow]:
-        """Mark due tokens REFRESHING and return them; the revision stays, for others use the old token until then."""
+        """Mark due tokens REFRESHING and return them."""
         claimed = [
             attrs.evolve(row, state=TokenState.REFRESHING, owner=owner, lease_until=until, version=row.version + 1)
             for row in self.due(now, limit)
         ]
+        self.revision += bool(claimed)
         for row in claimed:
-            self.tokens[row.id], self.token_put_at[row.id] = row, self.revision + 1  # told as if by the next batch
+            self.tokens[row.id], self.token_put_at[row.id] = row, self.revision
         return claimed
 
     def delta(self, after: int) -> Delta:

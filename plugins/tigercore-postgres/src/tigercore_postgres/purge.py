@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import final
 
 import trio
 from sqlalchemy import Connection, text
@@ -18,6 +19,13 @@ _TABLES = text("""
 SELECT CAST(CAST(oid AS regclass) AS text) AS name, pg_has_role(relowner, 'USAGE') AS ours FROM pg_class
 WHERE relkind = 'r' AND starts_with(relname, 'tc_') AND pg_table_is_visible(oid) ORDER BY relname
 """)
+_DATABASE_IS_OURS = text("SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()")
+_SAMPLES = "pg_statistic"  # the planner's, with values of rows that are gone
+_SAMPLES_STAY = (
+    "The server's samples of the tables may hold old values: "
+    "let the owner of the database run VACUUM FULL pg_statistic."
+)
+
 _OLDER = text("""
 SELECT count(*) FROM (
     SELECT backend_xmin AS held FROM pg_stat_activity WHERE datname = current_database() OR datname IS NULL
@@ -29,8 +37,13 @@ SELECT count(*) FROM (
 """Whoever may still look at what was there before the mark, which VACUUM therefore keeps."""
 
 
-def purge(connection: Connection, name: str) -> None:
-    """Rewrite our tables from what is stored, with their indexes and statistics.
+@final
+class _InTheWay(Exception):
+    """A transaction that began before has not ended."""
+
+
+def purge(connection: Connection, name: str) -> list[str]:
+    """Rewrite our tables from what is stored, and the server's samples of them; return what is out of reach.
 
     The connection is one of `purge_runner`: no transaction can do this.
 
@@ -40,30 +53,36 @@ def purge(connection: Connection, name: str) -> None:
     tables = connection.execute(_TABLES).all()
     if not all(table.ours for table in tables):  # VACUUM would only warn
         raise StoreUnavailable(f"the tables of {name} belong to another role: purge as the role that has migrated them")
+    samples_too = connection.execute(_DATABASE_IS_OURS).scalar_one()
     try:
-        if _quiet(connection):
-            for table in tables:
-                connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table.name}")
-            return
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != _BUSY:
+        _rewrite(connection, *(table.name for table in tables))
+        if samples_too:
+            _rewrite(connection, _SAMPLES)
+    except (_InTheWay, OperationalError) as error:
+        if isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) != _BUSY:
             raise
+    else:
+        return [*_out_of_reach(name), *([] if samples_too else [_SAMPLES_STAY])]
     raise StoreUnavailable(f"other programs are in the way of purging {name}: stop them, or try again when it is quiet")
 
 
-def _quiet(connection: Connection) -> bool:
-    """Wait until nobody can see any more what was there before, and say whether it came to that."""
+def _rewrite(connection: Connection, *tables: str) -> None:
+    _wait_until_unseen(connection)
+    for table in tables:
+        connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table}")
+
+
+def _wait_until_unseen(connection: Connection) -> None:
+    """Wait until nobody can see any more what was there before."""
     mark = connection.exec_driver_sql("SELECT CAST(pg_current_xact_id() AS xid)").scalar_one()
     deadline = time.monotonic() + _PATIENCE
     while connection.execute(_OLDER, {"mark": str(mark)}).scalar_one():
         if time.monotonic() > deadline:
-            return False
+            raise _InTheWay
         trio.from_thread.run(trio.sleep, _PAUSE)
-    return True
 
 
-def out_of_reach(name: str) -> list[str]:
-    """Return, for people, where a purge leaves old bytes."""
+def _out_of_reach(name: str) -> list[str]:
     return [
         f"Backups and dumps of {name} still hold what was stored when they were made: delete those that are older.",
         "The server's write-ahead log does until its segments are used again, and so do archives of it: delete "

@@ -12,7 +12,7 @@ from tigercore.ports import DriverContext, Schema
 from tigercore_postgres.engine import purge_runner, schema_runner, store_runner
 from tigercore_postgres.feed import TELL, Feed
 from tigercore_postgres.options import PostgresOptions
-from tigercore_postgres.purge import out_of_reach, purge
+from tigercore_postgres.purge import purge
 from tigercore_postgres.server import Server
 from tigercore_sql import SqlAccountStore, require_head
 from tigercore_sql.delta import read_revision
@@ -67,5 +67,4 @@ class PostgresStore(SqlAccountStore):
 
 async def _purge(options: PostgresOptions) -> list[str]:
     async with purge_runner(options) as runner:
-        await runner.read(lambda connection: purge(connection, options.name))
-    return out_of_reach(options.name)
+        return await runner.read(lambda connection: purge(connection, options.name))

@@ -24,7 +24,7 @@ def _swap(table: Table) -> Update:
     return update(table).where(table.c.id == bindparam("read_id"), table.c.version == bindparam("read_version"))
 
 
-_NEXT_REVISION = update(META).values(revision=META.c.revision + 1).returning(META.c.revision)
+NEXT_REVISION = update(META).values(revision=META.c.revision + 1).returning(META.c.revision)
 SAME_REVISION = select(META.c.revision).with_for_update()
 """Get in line with those who write, and move nothing."""
 
@@ -52,7 +52,7 @@ def apply_batch(connection: Connection, changes: Sequence[Change]) -> int:
     :raises StaleVersion: a change does not fit what stands; the caller rolls back.
     :raises ValueError: a key ring has two keys of one version, or a key has two slots of one provider.
     """
-    revision: int = connection.execute(_NEXT_REVISION if moves(changes) else SAME_REVISION).scalar_one()
+    revision: int = connection.execute(NEXT_REVISION if moves(changes) else SAME_REVISION).scalar_one()
     batch = _Batch(connection, revision, Floor(connection))
     for _, neighbours in groupby(changes, _kind):
         batch.carry_out(list(neighbours))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, Select, Table, bindparam, exists, select
@@ -14,8 +14,6 @@ from tigercore_sql.ring import read_ring
 from tigercore_sql.rows import account_row, token_row
 from tigercore_sql.tables import ACCOUNT, META, REMOVED, TOKEN
 
-T = TypeVar("T")
-
 _META = select(META)
 
 
@@ -23,7 +21,7 @@ def _since(table: Table) -> Select[Any]:
     return select(table).where(table.c.revision > bindparam("after"))
 
 
-_ACCOUNTS = _since(ACCOUNT).order_by(ACCOUNT.c.number)
+_ACCOUNTS = _since(ACCOUNT)  # not in order: SQLite would then read the whole table, and not the index of revisions
 _TOKENS = _since(TOKEN)
 _REMOVED = _since(REMOVED).where(~exists().where(ACCOUNT.c.id == REMOVED.c.id))
 
@@ -38,20 +36,21 @@ def read_delta(connection: Connection, after: int) -> Delta:
 
     :raises StoreUnavailable: something else than tigercore has changed a row.
     """
+    revision = read_revision(connection)
+    accounts = sorted(_read(connection, ACCOUNT, _ACCOUNTS, after), key=lambda each: each.number)
+    tokens = _read(connection, TOKEN, _TOKENS, after)
+    removed = _read(connection, REMOVED, _REMOVED, after)
     return Delta(
-        read_revision(connection),
-        tuple(_read(connection, ACCOUNT, _ACCOUNTS, after, account_row)),
-        tuple(_read(connection, TOKEN, _TOKENS, after, token_row)),
-        frozenset(_read(connection, REMOVED, _REMOVED, after, _id)),
+        revision,
+        tuple(converted(ACCOUNT, each, account_row) for each in accounts),
+        tuple(converted(TOKEN, each, token_row) for each in tokens),
+        frozenset(converted(REMOVED, each, _id) for each in removed),
         read_ring(connection),
     )
 
 
-def _read(
-    connection: Connection, table: Table, query: Select[Any], after: int, convert: Callable[[Row[Any]], T]
-) -> list[T]:
-    found = fetched(table, connection.execute(query, {"after": after}).all)
-    return [converted(table, each, convert) for each in found]
+def _read(connection: Connection, table: Table, query: Select[Any], after: int) -> Sequence[Row[Any]]:
+    return fetched(table, connection.execute(query, {"after": after}).all)
 
 
 def _id(found: Row[Any]) -> UUID:

@@ -12,8 +12,10 @@ _TAKEN = {
     "23505",  # unique_violation of PostgreSQL
     "23503",  # foreign_key_violation
 }
-_FULL = {"SQLITE_FULL", "53100"}  # disk_full of PostgreSQL
-_REMEDIES = {  # by PostgreSQL's codes
+_FULL = "the disk is full, and nothing was written: make space, and try again"
+_REMEDIES = {  # by SQLite's names and PostgreSQL's codes
+    "SQLITE_FULL": _FULL,
+    "53100": _FULL,
     "08007": "it is unknown whether this was written: read again before you write it again",
     "22003": "it cannot hold a value that was given, and nothing was written",
     "25006": "it only reads, as a standby does: name the primary server",
@@ -36,8 +38,7 @@ def is_taken(error: IntegrityError) -> bool:
 def described(error: Exception) -> str:
     """Return the kind of the error, its code, and the constraint that was broken, where these are known."""
     cause = getattr(error, "orig", None) or error
-    known = " ".join(filter(None, (type(cause).__name__, _code(cause), _constraint(cause))))
-    return f"the disk is full, make space and try again ({known})" if _code(cause) in _FULL else known
+    return " ".join(filter(None, (type(cause).__name__, _code(cause), _constraint(cause))))
 
 
 def remedy(error: Exception) -> str:

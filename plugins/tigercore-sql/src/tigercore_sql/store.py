@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam,
 from tigercore.model import KeyRing, TokenState
 from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, Delta, DriverContext, TokenAttempt, TokenRow
 from tigercore_sql.appends import Appends
-from tigercore_sql.batch import SAME_REVISION, apply_batch, moves
+from tigercore_sql.batch import NEXT_REVISION, SAME_REVISION, apply_batch, moves
 from tigercore_sql.damage import converted, fetched
 from tigercore_sql.delta import read_delta, read_revision
 from tigercore_sql.ring import read_ring
@@ -40,8 +40,8 @@ _IDS_AT_ONCE = 500  # engines bound the parameters of a statement
 class SqlAccountStore(AccountStore):
     """Keep accounts in SQL tables. A driver adds how to open the engine, the database's clock and its pulse.
 
-    Every method is one unit of work in a thread. A claim is no change for the feed: it touches no account. One row that
-    something else has changed fails the reading of all: better than an account that is silently not there.
+    Every method is one unit of work in a thread. One row that something else has changed fails the reading of all:
+    better than an account that is silently not there.
     """
 
     now: ClassVar[ColumnElement[int]]
@@ -123,7 +123,20 @@ class SqlAccountStore(AccountStore):
         due = self._due(limit)
         if not await self._all(TOKEN, due.limit(1)):  # an idle scheduler takes no writer's turn
             return []
-        return await self._runner.write(lambda connection: _claim(connection, due, owner, timedelta(seconds=lease)))
+        claimed = await self._runner.write(lambda connection: self._claim(connection, due, owner, lease))
+        self.wake()
+        return claimed
+
+    def _claim(self, connection: Connection, due: Select[Any], owner: str, lease: float) -> list[TokenRow]:
+        connection.execute(SAME_REVISION)  # in line with those who write: what was due when it was read still is
+        found = fetched(TOKEN, connection.execute(due.with_for_update(skip_locked=True, of=TOKEN)).all)
+        until = timedelta(seconds=lease)
+        claimed = [_claimed(converted(TOKEN, each, token_row), owner, known_moment(each.now) + until) for each in found]
+        if claimed:
+            stamp = {"revision": connection.execute(NEXT_REVISION).scalar_one()}
+            connection.execute(_CLAIM, [{**token_values(row), **stamp, "read_id": row.id} for row in claimed])
+            self.announce(connection)
+        return [attrs.evolve(row, version=row.version + 1) for row in claimed]
 
     async def key_ring(self) -> KeyRing | None:
         """Return the key ring with its keys in the order of their versions, None if there is none."""
@@ -178,16 +191,6 @@ def _pages(ids: Collection[UUID]) -> Iterator[list[UUID]]:
     rest = iter(ids)
     while page := list(islice(rest, _IDS_AT_ONCE)):
         yield page
-
-
-def _claim(connection: Connection, due: Select[Any], owner: str, lease: timedelta) -> list[TokenRow]:
-    revision = connection.execute(SAME_REVISION).scalar_one()
-    found = fetched(TOKEN, connection.execute(due.with_for_update(skip_locked=True, of=TOKEN)).all)
-    claimed = [_claimed(converted(TOKEN, each, token_row), owner, known_moment(each.now) + lease) for each in found]
-    if claimed:
-        told = {"revision": revision + 1}  # as if by the next batch, so that a delta tells of it from now on
-        connection.execute(_CLAIM, [{**token_values(row), **told, "read_id": row.id} for row in claimed])
-    return [attrs.evolve(row, version=row.version + 1) for row in claimed]
 
 
 def _claimed(row: TokenRow, owner: str, until: datetime) -> TokenRow:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from tests.servers.needed import needed
+from tests.servers.postgres import PostgresServer, any_server
 from tigercore import Settings, Tigercore, open_tigercore
 from tigercore._plugins import choose
 from tigercore.settings import DriverSettings
@@ -32,13 +35,35 @@ def portal(gateway: Simulator, tmp_path: Path) -> list[Path]:
     return [folder for folders in written.values() for folder in folders]
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """Return a PostgreSQL server."""
+    with needed(any_server()) as started:
+        yield started
+
+
+def _postgres(server: PostgresServer) -> Iterator[DriverSettings]:
+    name = f"tc_integration_{uuid4().hex}"
+    yield DriverSettings(driver="postgres", options={"dsn": server.create_database(name)})
+    server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def kept_in(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DriverSettings]:
+    """Return the settings of a new and empty store, on each backend in turn."""
+    if request.param == "postgres":
+        yield from _postgres(request.getfixturevalue("server"))
+    else:
+        yield DriverSettings(driver="sqlite", options={"path": str(tmp_path / "tigercore.db")})
+
+
 @pytest.fixture
-async def settings(tmp_path: Path) -> Settings:
-    """Return the settings of an embedded installation: an SQLite file and a local key."""
+async def settings(tmp_path: Path, kept_in: DriverSettings) -> Settings:
+    """Return the settings of an embedded installation: a store and a local key."""
     key = tmp_path / "root.key"
     keyfile.create(str(key))
     chosen = Settings(
-        store=DriverSettings(driver="sqlite", options={"path": str(tmp_path / "tigercore.db")}),
+        store=kept_in,
         cipher=DriverSettings(driver="local", options={"key_file": str(key)}),
     )
     store = choose(chosen).store

@@ -44,6 +44,12 @@ Secrets = dict[str, str | bytes]
 
 
 @pytest.fixture
+def kept_in(tmp_path: Path) -> DriverSettings:
+    """Return a store whose files can be read."""
+    return DriverSettings(driver="sqlite", options={"path": str(tmp_path / "tigercore.db")})
+
+
+@pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """Catch everything that any logger says at DEBUG, with tracebacks."""
     stream = io.StringIO()

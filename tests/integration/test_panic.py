@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import Opener
+from tigercore.settings import DriverSettings
 
 SIGNS = """
 import sys, trio
@@ -34,12 +35,14 @@ MOST = 5.0  # seconds (reliability 1.7)
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path, kept_in: DriverSettings) -> Path:
     """Return the settings of the installation as a file."""
-    store, key = (json.dumps(str(tmp_path / name)) for name in ("tigercore.db", "root.key"))
+    store = "".join(f"{name} = {json.dumps(value)}\n" for name, value in kept_in.options.items())
+    key = json.dumps(str(tmp_path / "root.key"))
     file = tmp_path / "tigercore.toml"
     file.write_text(
-        f'[store]\noptions = {{ path = {store} }}\n[cipher]\ndriver = "local"\noptions = {{ key_file = {key} }}\n'
+        f'[store]\ndriver = "{kept_in.driver}"\n[store.options]\n{store}'
+        f'[cipher]\ndriver = "local"\noptions = {{ key_file = {key} }}\n'
     )
     return file
 

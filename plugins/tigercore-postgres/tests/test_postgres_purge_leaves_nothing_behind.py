@@ -18,7 +18,7 @@ pytestmark = pytest.mark.postgres
 
 ROUNDS = 8
 FILES = """
-SELECT pg_read_binary_file(folder || '/' || name, 0, 1 << 30, true) FROM
+SELECT pg_read_binary_file(folder || '/' || name, 0, 1 << 24, true) FROM
 (SELECT 'base/' || oid AS folder FROM pg_database WHERE datname = current_database()) AS ours, pg_ls_dir(folder) AS name
 """
 IN_WAY = "other programs are in the way of purging the database .*: stop them, or try again when it is quiet"

@@ -22,7 +22,7 @@ from tigercore.errors import DecryptionFailed, KeyUnavailable, PortError, StaleV
 from tigercore.model import AuditEntry, AuditSeverity, KeyRing, TokenState
 from tigercore.ports import AccountStore, Cipher, Delta, DriverContext, Put, Record, TigerClient, TokenRow
 
-_QUIET = 1.0  # seconds without a write; a freeze has reached every program by then
+_QUIET = 2.5  # seconds without a write; a freeze has reached every program by then, the store's notification or not
 _PATIENCE = 30.0  # seconds for which such a moment is waited for
 _THAW = 10.0  # seconds that undoing a freeze may take, whatever is cancelled around it
 

@@ -40,7 +40,7 @@ class Snapshot:
         self._revision = -1
         self._own: set[int] = set()
         self._loading = trio.Lock()
-        self._touched: set[UUID] | None = None  # what was written here since the load that is under way began
+        self._touched: dict[UUID, int] | None = None  # at which revision it was written here, while a load is under way
         self._change = trio.Event()
         self._behind = trio.Event()
 
@@ -141,9 +141,10 @@ class Snapshot:
         """Write a batch to the store, then into memory. Errors as `AccountStore.apply`; then memory is as it was."""
         revision = await self._store.apply(changes)
         if not all(isinstance(change, Record) for change in changes):  # else the revision is one of others
+            if revision > self._revision:  # else a load was faster, and knows what others have made of it
+                self._adopt(changes, revision)
             self._own.add(revision)
             self._advance(self._revision)
-        self._adopt(changes)
         for change in changes:
             if isinstance(change, Put) and isinstance(change.row, KeyRing):
                 await self._turn_to(attrs.evolve(change.row, version=change.row.version + 1))
@@ -164,7 +165,7 @@ class Snapshot:
             with self._touching() as touched:
                 delta = await self._store.delta(self._revision)
                 await self._held.turn_to(delta.ring)
-            self._take(delta, touched)
+            self._take(delta, {each for each, revision in touched.items() if revision > delta.revision})
             self._advance(delta.revision)
 
     async def stored(self, ids: Collection[UUID] | None = None) -> tuple[list[AccountRow], list[TokenRow]]:
@@ -174,16 +175,16 @@ class Snapshot:
         return rows, [found.get(row.id) or _without_token(row.account) for row in rows]
 
     @contextmanager
-    def _touching(self) -> Iterator[set[UUID]]:
-        """Note which accounts are written here while others are read."""
-        touched = self._touched = set[UUID]()
+    def _touching(self) -> Iterator[dict[UUID, int]]:
+        """Note which accounts are written here while others are read, and at which revision."""
+        touched = self._touched = dict[UUID, int]()
         try:
             yield touched
         finally:
             self._touched = None
 
     def _take(self, delta: Delta, touched: set[UUID]) -> None:
-        """Believe what was read, but of what was written here meanwhile."""
+        """Believe what was read, but of what was written here after it."""
         for gone in delta.removed - touched:
             self._drop(gone)
         removed = touched - self._rows.keys()
@@ -237,7 +238,7 @@ class Snapshot:
         """Wait until a row of any account changes."""
         await self._change.wait()
 
-    def _adopt(self, changes: Sequence[Change]) -> None:
+    def _adopt(self, changes: Sequence[Change], revision: int) -> None:
         for change in changes:
             match change:
                 case Put(AccountRow() as row):
@@ -247,8 +248,8 @@ class Snapshot:
                 case Remove(id=account_id):
                     self._drop(account_id)
         if self._touched is not None:
-            self._touched.update(change.row.id for change in changes if isinstance(change, Put))
-            self._touched.update(change.id for change in changes if isinstance(change, Remove))
+            self._touched.update((change.row.id, revision) for change in changes if isinstance(change, Put))
+            self._touched.update((change.id, revision) for change in changes if isinstance(change, Remove))
         self._announce()
 
     def _keep(self, row: AccountRow) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.floor
+
 ROOT = Path(__file__).parent.parent.parent
 OURS = ["tigercore-sql", "tigercore-sqlite", "tigercore-envelope", "tigercore-cipher-local"]
 OURS += ["tigercore-client-httpx", "tigercore-balancers"]

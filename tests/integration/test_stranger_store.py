@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.floor
+
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATE = ROOT / "contrib" / "template-store"
 OURS = ["tigercore-sql", "tigercore-sqlite", "tigercore-envelope", "tigercore-cipher-local"]

@@ -16,6 +16,8 @@ import pytest
 from tests.cli.conftest import NUMBER, OTHER, Desk, typed
 from tigercore.cli.db import named
 
+pytestmark = pytest.mark.floor
+
 OLD, NEW = "sqlite:///tigercore.db", "sqlite:///new.db"
 
 

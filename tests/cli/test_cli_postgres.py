@@ -13,7 +13,7 @@ from tests.cli.conftest import NUMBER, Desk
 from tests.servers.needed import needed
 from tests.servers.postgres import any_server
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.floor]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""`nox` runs what CI runs: lint, types, import rules, and all tests on every interpreter that is found."""
+"""`nox` runs what CI runs: lint, types, import rules, and all tests on the oldest and the newest interpreter found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "imports", "tests"]  # tests holds what contracts and docs run alone
 
 FLOOR = "3.11"
 NEWER = ["3.12", "3.13"]
@@ -31,6 +30,11 @@ def interpreters() -> list[str]:
     found = [str(path) for path in sorted(kept.glob("3.1[123]*/bin"))] if kept.is_dir() else []
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *found])
     return [FLOOR, *(version for version in NEWER if shutil.which(f"python{version}"))]
+
+
+INTERPRETERS = interpreters()
+ENDS = sorted({INTERPRETERS[0], INTERPRETERS[-1]})  # by themselves; `nox -s tests` takes all
+nox.options.sessions = ["lint", "types", "imports", *(f"tests-{end}" for end in ENDS)]  # they hold contracts and docs
 
 
 def sync(session: nox.Session, *groups: str) -> None:
@@ -65,7 +69,7 @@ def imports(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache")
 
 
-@nox.session(python=interpreters())
+@nox.session(python=INTERPRETERS)
 @nox.parametrize("backend", BACKENDS)
 def tests(session: nox.Session, backend: str) -> None:
     """Run the tests of a backend (`memory`: those that need none); on the floor, with branch coverage of the core.

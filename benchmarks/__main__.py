@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from benchmarks import calls, feed, imports, opening, order_path, pick, rotation, seal, store, unlock
+from benchmarks import calls, feed, imports, opening, order_path, pick, rotation, seal, store, tokens, unlock
 from benchmarks.measure import FULL, QUICK, Row, Scale, probe
 
 _GROUPS = {
@@ -21,6 +21,7 @@ _GROUPS = {
     "execute": order_path.rows,
     "seal": seal.rows,
     "rotate": rotation.rows,
+    "tokens": tokens.rows,
     "unlock": unlock.rows,
     "calls": calls.rows,
     "store": store.rows,

@@ -69,11 +69,11 @@ async def _memory(backend: Backend, settings: Settings, engine: Engine, count: i
     tracemalloc.start()
     try:
         kept = _select(engine)
-        least = _traced() / count
+        least = traced() / count
         del kept
-        before = _traced()
+        before = traced()
         async with open_tigercore(settings):
-            held = (_traced() - before) / count
+            held = (traced() - before) / count
     finally:
         tracemalloc.stop()
     return Row(
@@ -81,6 +81,6 @@ async def _memory(backend: Backend, settings: Settings, engine: Engine, count: i
     )
 
 
-def _traced() -> float:
+def traced() -> float:
     gc.collect()
     return tracemalloc.get_traced_memory()[0] / 1024

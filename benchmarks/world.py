@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, final
@@ -34,16 +34,18 @@ from tigercore.model import (
 )
 from tigercore.ports import (
     AccountRow,
+    Authorization,
     Cipher,
     DriverContext,
     GatewayRequest,
     LoadBalancer,
+    Prompt,
     Put,
     Signer,
     TigerClient,
     TokenRow,
 )
-from tigercore.settings import DriverSettings, RouterSettings, TigerApiSettings
+from tigercore.settings import DriverSettings, RouterSettings, TigerApiSettings, TokenSettings, journal_folder
 from tigercore.testing._gateway import token_text
 from tigercore.testing._memory_store import MemoryAccountStore, MemoryBackend, MemoryOptions
 from tigercore.testing._scripted_client import ScriptedTigerClient
@@ -137,7 +139,6 @@ def _token_row(vault: Vault, account: TigerAccount, token: Token) -> TokenRow:
     return attrs.evolve(sealed, issued_at=token.issued_at, expires_at=ends, next_at=ends, version=1)
 
 
-@final
 class NullClient(TigerClient):
     """Answer every call with nothing, after one checkpoint: what is left is tigercore's own cost."""
 
@@ -160,12 +161,27 @@ class NullClient(TigerClient):
     async def probe(self, signer: Signer, token: Token | None) -> bool:
         return await self._scripted.probe(signer, token)
 
+    @property
+    def skew(self) -> float | None:
+        return self._scripted.skew
+
+    async def authorize(self, wanted: Authorization, show: Callable[[Prompt], None]) -> Token:
+        return await self._scripted.authorize(wanted, show)
+
+    async def revoke(self, signer: Signer, token: Token) -> None:
+        await self._scripted.revoke(signer, token)
+
 
 @asynccontextmanager
-async def opened(count: int, client: TigerClient) -> AsyncIterator[Tigercore]:
+async def opened(count: int, client: TigerClient, tokens: TokenSettings | None = None) -> AsyncIterator[Tigercore]:
     """Open tigercore with so many accounts on the memory store, the real strategies and the machine's clock."""
     context = driver_context(SystemClock())
-    settings = Settings(router=RouterSettings(eject_seconds=_LONG), api=TigerApiSettings(tiger_api_retries=_TRIES - 1))
+    settings = Settings(
+        router=RouterSettings(eject_seconds=_LONG),
+        api=TigerApiSettings(tiger_api_retries=_TRIES - 1),
+        tokens=tokens or TokenSettings(),
+    )
+    journal = None if tokens is None else journal_folder(tokens)
     cipher = ToyCipher(ToyOptions(), context)
     backend = MemoryBackend()
     _fill(backend, await make_fleet(count, cipher, client))
@@ -174,7 +190,9 @@ async def opened(count: int, client: TigerClient) -> AsyncIterator[Tigercore]:
         balancers = {name: await stack.enter_async_context(each.open(context)) for name, each in chosen.items()}
         ports = Ports(MemoryAccountStore(MemoryOptions(backend), context), cipher, client, balancers)
         rng = random.Random(1)
-        yield await stack.enter_async_context(run_on(ports, settings, clock=SystemClock(), rng=rng, initiator="bench"))
+        yield await stack.enter_async_context(
+            run_on(ports, settings, clock=SystemClock(), rng=rng, initiator="bench", journal=journal)
+        )
 
 
 def _fill(backend: MemoryBackend, fleet: Fleet) -> None:
@@ -183,6 +201,8 @@ def _fill(backend: MemoryBackend, fleet: Fleet) -> None:
     tables.ring, tables.revision = fleet.ring, 1
     tables.accounts.update((row.id, row) for row in fleet.accounts)
     tables.tokens.update((row.id, row) for row in fleet.tokens)
+    tables.accounts_put_at.update((row.id, 1) for row in fleet.accounts)
+    tables.tokens_put_at.update((row.id, 1) for row in fleet.tokens)
 
 
 async def trouble(tiger: Tigercore, client: ScriptedTigerClient, count: int) -> None:

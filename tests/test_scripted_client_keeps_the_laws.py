@@ -3,7 +3,7 @@ import pytest
 from tigercore.errors import NotProcessed
 from tigercore.model import Credentials, Secret
 from tigercore.ports import GatewayRequest, Signer
-from tigercore.testing._client_verdicts import PLACE, QUOTE, READ
+from tigercore.testing._client_suite import PLACE, QUOTE, READ
 from tigercore.testing._scripted_client import ScriptedGateway, ScriptedTigerClient
 from tigercore.testing.client import Answer, TigerClientContract, a_token
 

@@ -14,6 +14,7 @@ from tigercore.errors import BackupUnusable as BackupUnusable
 from tigercore.errors import ClientError as ClientError
 from tigercore.errors import DecryptionFailed as DecryptionFailed
 from tigercore.errors import DefaultAccountError as DefaultAccountError
+from tigercore.errors import JournalUnusable as JournalUnusable
 from tigercore.errors import KeyUnavailable as KeyUnavailable
 from tigercore.errors import NoAccountsAvailableError as NoAccountsAvailableError
 from tigercore.errors import NotProcessed as NotProcessed
@@ -42,10 +43,12 @@ from tigercore.model import AccountType as AccountType
 from tigercore.model import AuditEntry as AuditEntry
 from tigercore.model import AuditResult as AuditResult
 from tigercore.model import AuditSeverity as AuditSeverity
+from tigercore.model import Authentication as Authentication
 from tigercore.model import Availability as Availability
 from tigercore.model import Credentials as Credentials
 from tigercore.model import Environment as Environment
 from tigercore.model import Explanation as Explanation
+from tigercore.model import Grant as Grant
 from tigercore.model import KeyRing as KeyRing
 from tigercore.model import KeyRingStatus as KeyRingStatus
 from tigercore.model import KeySlot as KeySlot
@@ -61,6 +64,7 @@ from tigercore.model import Principal as Principal
 from tigercore.model import RefreshResult as RefreshResult
 from tigercore.model import RefreshStatistics as RefreshStatistics
 from tigercore.model import RefreshTrigger as RefreshTrigger
+from tigercore.model import SchedulerStatus as SchedulerStatus
 from tigercore.model import Secret as Secret
 from tigercore.model import TigerAccount as TigerAccount
 from tigercore.model import Token as Token
@@ -87,6 +91,7 @@ if TYPE_CHECKING:
     from tigercore.audit import AuditLog as AuditLog
     from tigercore.hookspecs import hookimpl as hookimpl
     from tigercore.keys import KeyManager as KeyManager
+    from tigercore.logins import LoginManager as LoginManager
     from tigercore.router import AccountRouter as AccountRouter
     from tigercore.settings import DriverSettings as DriverSettings
     from tigercore.settings import Settings as Settings
@@ -100,6 +105,7 @@ _LATER: Final = {
     "DriverSettings": "tigercore.settings",
     "Hooks": "tigercore._plugins",
     "KeyManager": "tigercore.keys",
+    "LoginManager": "tigercore.logins",
     "Ports": "tigercore.app",
     "Settings": "tigercore.settings",
     "TigerAccountManager": "tigercore.accounts",

@@ -62,7 +62,10 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 async def supervise(
-    task: Callable[[], Awaitable[None]], rng: random.Random, on: type[Exception] = Exception, most: float = 60.0
+    task: Callable[[], Awaitable[None]],
+    rng: random.Random,
+    on: type[Exception] | tuple[type[Exception], ...] = Exception,
+    most: float = 60.0,
 ) -> None:
     """Run a task; after such an error wait, twice as long each time up to `most` seconds, and start it again.
 

@@ -8,7 +8,6 @@ import trio
 
 from tigercore._eligibility import Eligibility
 from tigercore._health import Health
-from tigercore._refresh import has_expired
 from tigercore._selection import Selection, Wish, belongs_to_one, wanted_by
 from tigercore._snapshot import Snapshot
 from tigercore.clock import Clock
@@ -123,7 +122,7 @@ class AccountChooser:
 
     def _has_dead_token(self, account: TigerAccount) -> bool:
         row = self._snapshot.token(account.id)
-        return row.state in (TokenState.NEEDS_REAUTH, TokenState.DISABLED) or has_expired(row, self._clock.now())
+        return row.state in (TokenState.NEEDS_REAUTH, TokenState.DISABLED) or self._tokens.has_ended(account)
 
     async def _route(
         self, operation: Operation, wanted: Eligibility, strategy: str | None, first: Candidate | None

@@ -15,8 +15,10 @@ from tigercore.errors import AccountValidationError
 from tigercore.model import (
     AccountStatus,
     AccountType,
+    Authentication,
     Credentials,
     Environment,
+    Grant,
     License,
     MarketPermission,
     Secret,
@@ -48,11 +50,28 @@ def check(given: Mapping[str, Any], account_id: UUID, now: datetime) -> tuple[Ti
     fields = dict(given)
     tiger_id, private_key, secret_key = (_secret(name, fields.pop(name)) for name in SECRETS)
     text = fields.pop("token")
-    token = None if text is None else token_of(text, now)
     account = _account({**fields, "id": account_id, "created_at": now, "updated_at": now})
+    if account.authentication is Authentication.OAUTH2:
+        return _granted(account, text)
     if not tiger_id or not private_key:
         raise AccountValidationError("tiger_id and private_key: both are needed; the developer portal shows them")
+    token = None if text is None else token_of(text, account.authentication, now)
     return account, Credentials(tiger_id, private_key, secret_key), token
+
+
+def _granted(account: TigerAccount, text: str | Secret | None) -> tuple[TigerAccount, Credentials, Token]:
+    """Return what a grant makes: its client stands for the developer, and there is no key."""
+    if text is None:
+        raise AccountValidationError("token: an OAuth2 account is made with the grant of its user: `tigercore login`")
+    grant = _grant_of(text)
+    return account, Credentials(Secret(grant.client_id), None), grant.token()
+
+
+def _grant_of(text: str | Secret) -> Grant:
+    try:
+        return Grant.of(text)
+    except ValueError as error:
+        raise AccountValidationError(f"token: {error}") from None
 
 
 def changed(account: TigerAccount, changes: Mapping[str, Any], now: datetime) -> tuple[TigerAccount, dict[str, Secret]]:
@@ -62,6 +81,8 @@ def changed(account: TigerAccount, changes: Mapping[str, Any], now: datetime) ->
     secrets = {name: secret for name, secret in given.items() if secret is not None}
     if not all(secrets.values()):
         raise AccountValidationError("tiger_id, private_key, secret_key: an empty text is none of them")
+    if account.authentication is Authentication.OAUTH2 and secrets:
+        raise AccountValidationError(f"{', '.join(secrets)}: an OAuth2 account has none: use `tigercore login`")
     plain = {name: value for name, value in changes.items() if name not in SECRETS}
     if "status" in plain:  # who sets the status by hand has the last word: no success of a call undoes it
         plain = {"error_count": 0, **plain}
@@ -95,8 +116,10 @@ def no_errors(account: TigerAccount) -> Mapping[str, Any]:
     return {"error_count": 0, "status": AccountStatus.ACTIVE if by_errors else account.status}
 
 
-def token_of(text: str | Secret, now: datetime) -> Token:
+def token_of(text: str | Secret, authentication: Authentication, now: datetime) -> Token:
     """Read a token that a person brings. Errors as `check`; one that has expired is an error too."""
+    if authentication is Authentication.OAUTH2:
+        return _grant_of(text).token()
     try:
         token = Token.parse(_text(text))
     except ValueError as error:
@@ -124,7 +147,11 @@ def from_properties(held: TigerProperties) -> dict[str, Any]:
 
 
 def to_properties(account: TigerAccount, credentials: Credentials, token: Token | None) -> TigerProperties:
-    """Return what the portal's file of an account holds."""
+    """Return what the portal's file of an account holds. Errors as `check`: with OAuth2 there is no key to write."""
+    if credentials.private_key is None:
+        raise AccountValidationError(
+            f"{account.account_name} has no private key: the portal's file cannot hold a grant"
+        )
     return TigerProperties(
         tiger_id=credentials.tiger_id,
         private_key=credentials.private_key,
@@ -172,7 +199,7 @@ def _count(value: Any) -> int:
     return value
 
 
-_FIELDS: Mapping[str, Callable[[Any], Any]] = {
+_FIELDS: dict[str, Callable[[Any], Any]] = {
     "account_name": _line,
     "account_number": _line,
     "account_type": AccountType,
@@ -189,6 +216,7 @@ _FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "error_count": _count,
 }
 _CHANGEABLE = tuple(_FIELDS)
+_FIELDS = {**_FIELDS, "authentication": Authentication}  # made with, and never changed
 
 
 def _account(fields: Mapping[str, Any]) -> TigerAccount:

@@ -30,19 +30,22 @@ class HeldRing:
             raise KeyUnavailable("the store has no key ring: restore it with `tigercore cipher import`")
         return self._ring
 
-    async def turn_to(self, ring: KeyRing | None) -> None:
-        """Unlock a state of the ring if it is newer, and use it. Errors as `Cipher.unlock`; then all is as before.
+    async def turn_to(self, ring: KeyRing | None) -> bool:
+        """Unlock a state of the ring if it is newer, use it, and say so.
+
+        Errors as `Cipher.unlock`; then all is as before.
 
         :raises KeyUnavailable: it is another ring altogether, or an older state of it.
         """
         async with self._turning:
             held = self._ring
             if ring is None or (held is not None and held == ring):
-                return
+                return False
             if held is not None:
                 _require_successor(held, ring)
             await self._unlock(ring)
             self._ring = ring
+            return True
 
 
 def _require_successor(held: KeyRing, ring: KeyRing) -> None:

@@ -11,6 +11,7 @@ import trio
 
 from tigercore import _enrolment as enrolment
 from tigercore import _refresh as refresh
+from tigercore._duetimes import DueTimes
 from tigercore._plugins import Hooks
 from tigercore._rsakey import pkcs1
 from tigercore._snapshot import Snapshot
@@ -30,14 +31,14 @@ class AccountRegistry:
     """Write accounts. One change at a time in this process; a change of another process makes it begin again."""
 
     def __init__(
-        self, snapshot: Snapshot, vault: Vault, audit: AuditLog, hooks: Hooks, clock: Clock, *, refresh_at: float
+        self, snapshot: Snapshot, vault: Vault, audit: AuditLog, hooks: Hooks, clock: Clock, due: DueTimes
     ) -> None:
         self._snapshot = snapshot
         self._vault = vault
         self._audit = audit
         self._hooks = hooks
         self._clock = clock
-        self._refresh_at = refresh_at
+        self._due = due
         self._changing = trio.Lock()
 
     async def add(self, account: TigerAccount, credentials: Credentials, token: Token | None) -> TigerAccount:
@@ -83,7 +84,7 @@ class AccountRegistry:
             account = self._snapshot.row(account_id).account
             family = self._snapshot.token_family(account) or [self._snapshot.token(account_id)]
             self._refuse_older(account, family, token)
-            return [Put(self._renewed(row, token, family)) for row in family]
+            return [Put(self._renewed(row, token, family, account)) for row in family]
 
         await self._write(changes, account_id, "token.update")
         return self._snapshot.row(account_id).account
@@ -140,7 +141,7 @@ class AccountRegistry:
             return [Put(row)]
         family = self._snapshot.token_family(account)
         if token is not None and not self._is_behind(token, family):
-            return [Put(self._renewed(each, token, [row, *family])) for each in (row, *family)]
+            return [Put(self._renewed(each, token, [row, *family], account)) for each in (row, *family)]
         return [Put(self._adopting(row, family))]
 
     def _token_that_fits(self, before: TigerAccount, after: TigerAccount) -> list[Change]:
@@ -153,11 +154,13 @@ class AccountRegistry:
 
     def _adopting(self, row: TokenRow, family: Sequence[TokenRow]) -> TokenRow:
         """Return the row with the living token of a developer's other accounts, or with none."""
-        newest = refresh.newest(each for each in family if each.state is TokenState.VALID and each.id != row.id)
+        living = (TokenState.VALID, TokenState.REFRESHING, TokenState.UNCERTAIN)
+        newest = refresh.newest(each for each in family if each.state in living and each.id != row.id)
         token = newest and self._vault.open_token(newest)
         if newest is None or token is None:
-            return attrs.evolve(refresh.settled(row, TokenState.NEEDS_REAUTH, None), sealed=None)
-        return refresh.renewed(self._vault.seal_token(row, token), token, None, self._clock.now())
+            return attrs.evolve(refresh.dead([row])[0], sealed=None)
+        held = refresh.renewed(self._vault.seal_token(row, token), token, None, self._clock.now())
+        return attrs.evolve(held, state=newest.state, owner=newest.owner, lease_until=newest.lease_until)
 
     def _new_leader(self, account: TigerAccount) -> list[Change]:
         """Let another account's row fall due in the place of one that leaves its developer's family."""
@@ -177,10 +180,9 @@ class AccountRegistry:
         if newest is not None and not refresh.is_newer(token, newest) and self._vault.open_token(newest) != token:
             raise AccountValidationError(f"token: {account.account_name!r} holds a newer one, of {newest.issued_at}")
 
-    def _renewed(self, row: TokenRow, token: Token, family: Sequence[TokenRow]) -> TokenRow:
-        now = self._clock.now()
-        due = refresh.due_at(row.id, token, now, self._refresh_at) if row.id == refresh.leader(family) else None
-        return refresh.renewed(self._vault.seal_token(row, token), token, due, now)
+    def _renewed(self, row: TokenRow, token: Token, family: Sequence[TokenRow], account: TigerAccount) -> TokenRow:
+        due = self._due.of(row.id, token, account.license) if row.id == refresh.leader(family) else None
+        return refresh.renewed(self._vault.seal_token(row, token), token, due, self._clock.now())
 
     def _told(self, account_id: UUID, action: str) -> TigerAccount:
         account = self._snapshot.row(account_id).account
@@ -188,8 +190,8 @@ class AccountRegistry:
         return account
 
 
-def _require_another_key(before: Secret, after: Secret) -> None:
-    if before == after or _bare(before) == _bare(after):
+def _require_another_key(before: Secret | None, after: Secret) -> None:
+    if before is not None and (before == after or _bare(before) == _bare(after)):
         raise AccountValidationError("private_key: this is the compromised one: make a new pair in the portal")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import chain
 from types import MappingProxyType
 from typing import final
@@ -12,42 +12,50 @@ from uuid import UUID
 import attrs
 import trio
 
-from tigercore._eligibility import Eligibility, kind_of, routes_alike
+from tigercore._directory import NOBODY, Directory
 from tigercore._heldring import HeldRing
+from tigercore._storeclock import StoreClock
+from tigercore.clock import Clock
 from tigercore.errors import AccountNotFoundError
-from tigercore.model import Environment, KeyRing, TigerAccount, TokenState
-from tigercore.ports import AccountRow, AccountStore, Candidate, Change, Delta, Put, Record, Remove, TokenRow
+from tigercore.model import KeyRing, TigerAccount, TokenState
+from tigercore.ports import AccountRow, AccountStore, Change, Delta, Put, Record, Remove, TokenRow
 
-NOBODY: frozenset[UUID] = frozenset()
-_KEPT = 256  # sets of candidates that are remembered
+__all__ = ["NOBODY", "Snapshot"]
 
 
 @final
 class Snapshot:
-    """Every account and token row of the store, sealed as they are, with an index of who is eligible for what."""
+    """Every account and token row of the store, sealed as they are; the accounts stand in a directory."""
 
-    def __init__(self, store: AccountStore, unlock: Callable[[KeyRing], Awaitable[None]]) -> None:
+    def __init__(
+        self, store: AccountStore, unlock: Callable[[KeyRing], Awaitable[None]], clock: Clock, *, hold: float = 0.0
+    ) -> None:
         self._store = store
+        self._clock = clock
+        self._time = StoreClock(clock, hold)
         self._held = HeldRing(unlock)
-        self._rows: dict[UUID, AccountRow] = {}
+        directory = self._directory = Directory()
+        # its own methods, not calls of them: routing asks these for every operation
+        self.row, self.candidate, self.eligible = directory.row, directory.candidate, directory.eligible
+        self.default, self.kinds, self.numbered = directory.default, directory.kinds, directory.numbered
         self._tokens: dict[UUID, TokenRow] = {}
-        self._candidates: dict[UUID, Candidate] = {}
-        self._eligible: dict[tuple[Eligibility, frozenset[UUID]], tuple[Candidate, ...]] = {}
-        self._numbers: dict[str, UUID] = {}
-        self._developers: dict[str, dict[UUID, None]] = {}
-        self._defaults: dict[str, Candidate | None] = {}
-        self._kinds: dict[Eligibility, frozenset[tuple[bool, Environment]]] = {}
+        self._unstored: set[UUID] = set()  # whose token rows the store could not take
+        self._stirred: set[UUID] | None = None  # whose token rows have changed, once somebody asks
         self._revision = -1
         self._own: set[int] = set()
         self._loading = trio.Lock()
+        self._begun = self._loaded = 0  # loads: how many have begun, and which of them has ended well last
         self._touched: dict[UUID, int] | None = None  # at which revision it was written here, while a load is under way
-        self._change = trio.Event()
-        self._behind = trio.Event()
+        self._change, self._behind = trio.Event(), trio.Event()
 
     @property
     def revision(self) -> int:
         """Return the store's revision up to which everything is known here."""
         return self._revision
+
+    def now(self) -> datetime:
+        """Return the store's time of now, as far as its answers tell it."""
+        return self._time.now()
 
     @property
     def ring(self) -> KeyRing:
@@ -60,54 +68,12 @@ class Snapshot:
     @property
     def rows(self) -> Mapping[UUID, AccountRow]:
         """Return all account rows by id, in the order of their creation."""
-        return MappingProxyType(self._rows)
+        return self._directory.rows
 
     @property
     def tokens(self) -> Mapping[UUID, TokenRow]:
         """Return all token rows by account id."""
         return MappingProxyType(self._tokens)
-
-    def candidate(self, account_id: UUID) -> Candidate:
-        """Return the one candidate that carries this account's statistics."""
-        return self._candidates[account_id]
-
-    def eligible(self, wanted: Eligibility, resting: frozenset[UUID] = NOBODY) -> tuple[Candidate, ...]:
-        """Return who may carry such a call and does not rest: the same tuple until an account changes or others rest.
-
-        An account that is named is returned even if it rests.
-        """
-        if wanted.id is not None:
-            named = self._candidates.get(wanted.id)
-            return () if named is None or wanted.refusal(named.account) is not None else (named,)
-        found = self._eligible.get((wanted, resting))
-        if found is None:
-            if len(self._eligible) >= _KEPT:
-                self._eligible.clear()
-            found = self._eligible[wanted, resting] = tuple(self._chosen(wanted, resting))
-        return found
-
-    def _chosen(self, wanted: Eligibility, resting: frozenset[UUID]) -> Iterator[Candidate]:
-        if resting:
-            return (c for c in self.eligible(wanted) if c.account.id not in resting)
-        return (c for c in self._candidates.values() if wanted.refusal(c.account) is None)
-
-    def kinds(self, wanted: Eligibility) -> frozenset[tuple[bool, Environment]]:
-        """Return which kinds of account fit, whatever their status: paper or live, and in which environment."""
-        found = self._kinds.get(wanted)
-        if found is None:
-            fitting = (c.account for c in self._candidates.values() if wanted.mismatch(c.account) is None)
-            found = self._kinds[wanted] = frozenset(map(kind_of, fitting))
-        return found
-
-    def row(self, account_id: UUID) -> AccountRow:
-        """Return the row of an account.
-
-        :raises AccountNotFoundError: there is none.
-        """
-        try:
-            return self._rows[account_id]
-        except KeyError:
-            raise AccountNotFoundError(f"no account has the id {account_id}") from None
 
     def token(self, account_id: UUID) -> TokenRow:
         """Return the token row of an account. Errors as `row`."""
@@ -116,26 +82,14 @@ class Snapshot:
         except KeyError:
             raise AccountNotFoundError(f"no account has the id {account_id}") from None
 
-    def numbered(self, account_number: str) -> TigerAccount | None:
-        """Return the account with this number, None if there is none."""
-        account_id = self._numbers.get(account_number)
-        return None if account_id is None else self._rows[account_id].account
-
     def token_family(self, account: TigerAccount) -> list[TokenRow]:
         """Return the rows that hold the token of the account's developer, the account's own first.
 
         The gateway knows one token for each developer (protocol 4A.6), so these rows live and die together.
         """
-        family = (self._tokens[account_id] for account_id in self._developers.get(account.developer, ()))
+        family = (self._tokens[account_id] for account_id in self._directory.siblings(account))
         held = [row for row in family if row.state is not TokenState.NOT_REQUIRED]
         return sorted(held, key=lambda row: row.id != account.id)
-
-    def default(self, flag: str) -> Candidate | None:
-        """Return the account that holds `is_default_trading` or `is_default_data`, None if none does."""
-        if flag not in self._defaults:
-            holders = (c for c in self._candidates.values() if getattr(c.account, flag))
-            self._defaults[flag] = next(holders, None)
-        return self._defaults[flag]
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """Write a batch to the store, then into memory. Errors as `AccountStore.apply`; then memory is as it was."""
@@ -159,14 +113,30 @@ class Snapshot:
     async def load(self) -> None:
         """Read what has changed in the store, at first everything. What this process writes meanwhile is newer.
 
+        Callers that come while one reads share the next reading.
+
         :raises KeyUnavailable: the key ring has changed, and does not open.
         """
+        wanted = self._begun + 1  # what has begun already may have read before this call
         async with self._loading:  # one at a time: each begins where the one before has ended
-            with self._touching() as touched:
-                delta = await self._store.delta(self._revision)
-                await self._held.turn_to(delta.ring)
-            self._take(delta, {each for each, revision in touched.items() if revision > delta.revision})
-            self._advance(delta.revision)
+            if self._loaded < wanted:
+                self._begun += 1
+                await self._read()
+                self._loaded = self._begun
+
+    async def _read(self) -> None:
+        touched = self._touched = dict[UUID, int]()
+        try:
+            asked_at = self._clock.monotonic()
+            delta = await self._store.delta(self._revision)
+            self._time.seen(delta.now, asked_at)
+            is_turned = await self._held.turn_to(delta.ring)
+        finally:
+            self._touched = None
+        is_news = self._take(delta, {each for each, revision in touched.items() if revision > delta.revision})
+        self._advance(delta.revision)
+        if is_news or is_turned:
+            self._announce()
 
     async def stored(self, ids: Collection[UUID] | None = None) -> tuple[list[AccountRow], list[TokenRow]]:
         """Return accounts as they stand in the store now, each with its token row."""
@@ -174,28 +144,17 @@ class Snapshot:
         found = {row.id: row for row in tokens}
         return rows, [found.get(row.id) or _without_token(row.account) for row in rows]
 
-    @contextmanager
-    def _touching(self) -> Iterator[dict[UUID, int]]:
-        """Note which accounts are written here while others are read, and at which revision."""
-        touched = self._touched = dict[UUID, int]()
-        try:
-            yield touched
-        finally:
-            self._touched = None
-
-    def _take(self, delta: Delta, touched: set[UUID]) -> None:
-        """Believe what was read, but of what was written here after it."""
-        for gone in delta.removed - touched:
-            self._drop(gone)
-        removed = touched - self._rows.keys()
-        for token in delta.tokens:
-            if token.id not in removed:
-                self._keep_token(token)
+    def _take(self, delta: Delta, touched: set[UUID]) -> bool:
+        """Believe what was read, but of what was written here after it; say whether anything of it was not known."""
+        news = [self._drop(gone) for gone in delta.removed - touched]
+        removed = {each for each in touched if each not in self.rows}  # not a difference: that would walk all rows
+        news += [self._keep_token(token) for token in delta.tokens if token.id not in removed]
         for row in delta.accounts:
             if row.id not in removed:
-                self._keep(row)
-                self._tokens.setdefault(row.id, _without_token(row.account))
-        self._announce()
+                news.append(self._keep(row))
+                if row.id not in self._tokens:
+                    self._set_token(_without_token(row.account))
+        return any(news)
 
     async def _turn_to(self, ring: KeyRing) -> None:
         """Use the ring that was just written, and read what others have sealed anew if it is here as it was."""
@@ -213,7 +172,7 @@ class Snapshot:
 
     def _holds_below(self, floor: int) -> bool:
         tokens = (row.kek for row in self._tokens.values() if row.sealed is not None)
-        return any(kek < floor for kek in chain((row.kek for row in self._rows.values()), tokens))
+        return any(kek < floor for kek in chain((row.kek for row in self.rows.values()), tokens))
 
     def fall_behind(self) -> None:
         """Let what has changed be read: others have written."""
@@ -232,7 +191,30 @@ class Snapshot:
 
     def hold(self, rows: Iterable[TokenRow]) -> None:
         """Keep token rows in memory that the store could not take; the next write of them takes them along."""
-        self._tokens.update((row.id, row) for row in rows)
+        for row in rows:
+            self._set_token(row)
+            self._unstored.add(row.id)
+
+    def is_held(self, row: TokenRow) -> bool:
+        """Say whether a row is in memory alone."""
+        return row.id in self._unstored
+
+    def adopt_claimed(self, rows: Iterable[TokenRow]) -> None:
+        """Take rows into memory that `claim_due_tokens` has just returned, but of accounts that are not known here."""
+        for row in rows:
+            if row.id in self.rows:
+                self._keep_token(row)
+        self._announce()
+
+    def touched_tokens(self) -> set[UUID]:
+        """Return whose token row is new or gone, or who changed developer, since the last call; at first all."""
+        stirred = set(self._tokens) if self._stirred is None else self._stirred
+        self._stirred = set()
+        return stirred
+
+    def _stir(self, account_id: UUID) -> None:
+        if self._stirred is not None:
+            self._stirred.add(account_id)
 
     async def changed(self) -> None:
         """Wait until a row of any account changes."""
@@ -252,41 +234,31 @@ class Snapshot:
             self._touched.update((change.id, revision) for change in changes if isinstance(change, Remove))
         self._announce()
 
-    def _keep(self, row: AccountRow) -> None:
-        before = self._rows.get(row.id)
-        if before is not None:
-            if before.version >= row.version:  # read before it was written here
-                return
-            self._forget(before.account)
-        self._rows[row.id] = row
-        self._numbers[row.account.account_number] = row.id
-        self._developers.setdefault(row.account.developer, {})[row.id] = None
-        candidate = self._candidates.setdefault(row.id, Candidate(row.account))
-        candidate.account = row.account
-        if before is None or not routes_alike(before.account, row.account):
-            self._reindex()
+    def _keep(self, row: AccountRow) -> bool:
+        before = self.rows.get(row.id)
+        self._directory.keep(row)
+        if before is not None and before.account.developer != self.row(row.id).account.developer:
+            self._stir(row.id)
+        return before is not self.rows[row.id]
 
-    def _keep_token(self, row: TokenRow) -> None:
+    def _keep_token(self, row: TokenRow) -> bool:
         before = self._tokens.get(row.id)
-        if before is None or before.version < row.version:
-            self._tokens[row.id] = row
+        if before is not None and before.version >= row.version:
+            return False
+        self._set_token(row)
+        return True
 
-    def _drop(self, account_id: UUID) -> None:
-        if account_id in self._rows:
-            self._forget(self._rows[account_id].account)
-        for rows in (self._rows, self._tokens, self._candidates):
-            rows.pop(account_id, None)
-        self._reindex()
+    def _set_token(self, row: TokenRow) -> None:
+        self._tokens[row.id] = row
+        self._unstored.discard(row.id)
+        self._stir(row.id)
 
-    def _forget(self, account: TigerAccount) -> None:
-        if self._numbers.get(account.account_number) == account.id:
-            del self._numbers[account.account_number]
-        self._developers[account.developer].pop(account.id, None)
-
-    def _reindex(self) -> None:
-        self._eligible.clear()
-        self._defaults.clear()
-        self._kinds.clear()
+    def _drop(self, account_id: UUID) -> bool:
+        is_known = account_id in self.rows
+        self._directory.drop(account_id)
+        self._tokens.pop(account_id, None)
+        self._stir(account_id)
+        return is_known
 
     def _announce(self) -> None:
         self._change.set()

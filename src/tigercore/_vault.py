@@ -14,7 +14,7 @@ import trio
 from tigercore._ttlcache import TtlCache
 from tigercore.clock import Clock
 from tigercore.errors import DecryptionFailed, KeyUnavailable, SigningFrozen
-from tigercore.model import AccountStatus, Credentials, KeyRing, Secret, TigerAccount, Token
+from tigercore.model import AccountStatus, Authentication, Credentials, KeyRing, Secret, TigerAccount, Token
 from tigercore.ports import AccountRow, Cipher, Endpoint, Signer, TigerClient, TokenRow
 
 KEPT = 300.0
@@ -30,7 +30,7 @@ class Vault:
         self._client = client
         self._frozen_at: int | None = None  # the version of the ring that froze, None: accounts sign
         self._signers = TtlCache[tuple[AccountRow, Signer]](clock, KEPT)
-        self._tokens = TtlCache[tuple[int, Token]](clock, KEPT)
+        self._tokens = TtlCache[tuple[bytes, Token]](clock, KEPT)
         _open.add(self)
 
     async def adopt(self, ring: KeyRing) -> None:
@@ -58,10 +58,8 @@ class Vault:
 
     def seal(self, account: TigerAccount, credentials: Credentials, sealing: int) -> AccountRow:
         """Return the account's row with its credentials sealed into it for the `sealing`-th time."""
-        names = {"tiger_id": credentials.tiger_id, "private_key": credentials.private_key}
-        if credentials.secret_key is not None:
-            names["secret_key"] = credentials.secret_key
-        text = json.dumps({name: secret.reveal() for name, secret in names.items()})
+        held = attrs.asdict(credentials, recurse=False)
+        text = json.dumps({name: secret.reveal() for name, secret in held.items() if secret is not None})
         sealed = self._cipher.encrypt(text.encode(), context=_account_context(account, sealing))
         return AccountRow(account, sealed, sealing, self._cipher.key_of(sealed))
 
@@ -72,7 +70,8 @@ class Vault:
         :raises KeyUnavailable: the key that sealed it is gone.
         """
         text = self._cipher.decrypt(row.sealed, context=_account_context(row.account, row.sealing))
-        return Credentials(**{name: Secret(value) for name, value in json.loads(text).items()})
+        held = {name: Secret(value) for name, value in json.loads(text).items()}
+        return Credentials(held["tiger_id"], held.get("private_key"), held.get("secret_key"))
 
     def validate(self, credentials: Credentials, endpoint: Endpoint) -> None:
         """Check that the credentials can sign for this endpoint.
@@ -104,9 +103,9 @@ class Vault:
         if row.sealed is None:
             return None
         cached = self._tokens.get(row.id)
-        if cached is None or cached[0] != row.sealing:
+        if cached is None or cached[0] != row.sealed:  # not its count: another process may have sealed another one
             text = self._cipher.decrypt(row.sealed, context=_token_context(row.id, row.sealing)).decode()
-            cached = (row.sealing, Token(Secret(text), row.issued_at, row.expires_at))
+            cached = (row.sealed, Token(Secret(text), row.issued_at, row.expires_at))
             self._tokens.put(row.id, cached)
         return cached[1]
 
@@ -131,6 +130,14 @@ class Vault:
         sealing = row.sealing + 1
         sealed = self._again(row.sealed or b"", _token_context(row.id, row.sealing), _token_context(row.id, sealing))
         return attrs.evolve(row, sealed=sealed, sealing=sealing, kek=self._cipher.key_of(sealed))
+
+    def seal_entry(self, name: str, text: str) -> bytes:
+        """Return an entry of the recovery journal, which opens under this name only."""
+        return self._cipher.encrypt(text.encode(), context=_bind(b"tc_journal", name.encode()))
+
+    def open_entry(self, name: str, sealed: bytes) -> str:
+        """Return what `seal_entry` was given. Errors as `open`."""
+        return self._cipher.decrypt(sealed, context=_bind(b"tc_journal", name.encode())).decode()
 
     def key_of(self, row: AccountRow | TokenRow) -> int:
         """Return the key that sealed what is in a row, by the sealed bytes themselves. Errors as `Cipher.key_of`."""
@@ -221,8 +228,12 @@ def _account_context(account: TigerAccount, sealing: int) -> bytes:
 
 def _bound_columns(account: TigerAccount) -> tuple[str, ...]:
     optional = tuple("" if value is None else f"={value}" for value in (account.license, account.server_url))
-    mark = ("COMPROMISED",) if account.status is AccountStatus.COMPROMISED else ()  # no flip of the column ends it
-    return (account.account_number, account.account_type, account.environment, account.developer, *optional, *mark)
+    marks = []  # no flip of a column ends what they say
+    if account.status is AccountStatus.COMPROMISED:
+        marks.append("COMPROMISED")
+    if account.authentication is Authentication.OAUTH2:
+        marks.append("OAUTH2")
+    return (account.account_number, account.account_type, account.environment, account.developer, *optional, *marks)
 
 
 def _token_context(account_id: UUID, sealing: int) -> bytes:

@@ -25,6 +25,7 @@ from tigercore.model import (
     AccountStatus,
     AccountType,
     AuditSeverity,
+    Authentication,
     Credentials,
     Environment,
     License,
@@ -68,8 +69,8 @@ class TigerAccountManager:
         *,
         account_name: str,
         account_number: str,
-        tiger_id: str | Secret,
-        private_key: str | Secret,
+        tiger_id: str | Secret | None = None,
+        private_key: str | Secret | None = None,
         account_type: AccountType | str = AccountType.STANDARD,
         environment: Environment | str = Environment.PRODUCTION,
         license: License | str | None = None,
@@ -83,8 +84,11 @@ class TigerAccountManager:
         weight: float = 1.0,
         is_default_trading: bool = False,
         is_default_data: bool = False,
+        authentication: Authentication | str = Authentication.SIGNATURE,
     ) -> TigerAccount:
         """Check everything, then write the account, its token's status and an audit line in one batch.
+
+        With OAuth2 the grant of the user is the `token`, and takes the place of `tiger_id` and `private_key`.
 
         :raises AccountValidationError: what was given does not make an account; every fault is named, nothing written.
         :raises StoreUnavailable: the store cannot be reached.
@@ -167,8 +171,12 @@ class TigerAccountManager:
     async def get_accounts_needing_token_refresh(self, within: timedelta = timedelta(0)) -> list[TigerAccount]:
         """Return the accounts whose token is due to be refreshed now, or within this time."""
         await trio.lowlevel.checkpoint()
-        until = self._clock.now() + within
-        due = [row.id for row in self._snapshot.tokens.values() if refresh.is_due(row, until)]
+        until = self._snapshot.now() + within
+        due = [
+            row.id
+            for row in self._snapshot.tokens.values()
+            if refresh.is_due(row, until) or refresh.is_in_doubt(row, self._snapshot.now())
+        ]
         developers = {self._snapshot.row(account_id).account.developer for account_id in due}
         accounts = (row.account for row in self._snapshot.rows.values() if row.account.developer in developers)
         return [a for a in accounts if self._snapshot.token(a.id).state is not TokenState.NOT_REQUIRED]
@@ -235,11 +243,12 @@ class TigerAccountManager:
         return await self._registry.change(account_id, enrolment.no_errors)
 
     async def update_tokens(self, account_id: UUID, token: str | Secret) -> TigerAccount:
-        """Give the account a token that was made in the developer portal.
+        """Give the account a token that was made in the developer portal, or a grant that its user has just given.
 
         :raises AccountValidationError: the text is no token, or it has expired.
         """
-        return await self._registry.bring_token(account_id, enrolment.token_of(token, self._clock.now()))
+        kind = self._snapshot.row(account_id).account.authentication
+        return await self._registry.bring_token(account_id, enrolment.token_of(token, kind, self._clock.now()))
 
     async def rewrap(self) -> int:
         """Seal with the active key what an older one has sealed, and check that all opens; return how many accounts.

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, final
@@ -17,25 +17,30 @@ import attrs
 
 from tigercore._background import open_background, supervise
 from tigercore._budget import Budgets
+from tigercore._duetimes import DueTimes
 from tigercore._feed import PATIENCE, Feed
 from tigercore._founding import found_ring
+from tigercore._gatewayclock import GatewayClock
 from tigercore._health import Health
+from tigercore._journal import Journal
 from tigercore._plugins import Hooks, choose, load_hooks
 from tigercore._registry import AccountRegistry
 from tigercore._selection import Selection, Wish
 from tigercore._snapshot import Snapshot
 from tigercore._sweep import Sweep
 from tigercore._tally import Tally
+from tigercore._tokenparts import token_manager
 from tigercore._vault import Vault
 from tigercore.accounts import TigerAccountManager
 from tigercore.audit import AuditLog
 from tigercore.clock import Clock, SystemClock
 from tigercore.errors import PortError, TigerCoreError
 from tigercore.keys import KeyManager
+from tigercore.logins import LoginManager
 from tigercore.model import OperationType, Principal, TigerAccount
 from tigercore.ports import AccountStore, Cipher, Driver, DriverContext, LoadBalancer, TigerClient
 from tigercore.router import AccountRouter
-from tigercore.settings import Settings, TigerApiSettings, load_settings
+from tigercore.settings import Settings, TigerApiSettings, journal_folder, load_settings
 from tigercore.tokens import TokenManager
 
 P = TypeVar("P", bound=Driver)
@@ -62,6 +67,7 @@ class Tigercore:
     tokens: TokenManager
     router: AccountRouter
     keys: KeyManager
+    logins: LoginManager
     audit: AuditLog
 
     async def execute(
@@ -115,7 +121,15 @@ async def open_tigercore(
                 name: await stack.enter_async_context(chosen.open(context)) for name, chosen in choice.balancers.items()
             },
         )
-        root = run_on(ports, settings, hooks=Hooks(plugins), clock=clock, rng=rng, initiator=initiator)
+        root = run_on(
+            ports,
+            settings,
+            hooks=Hooks(plugins),
+            clock=clock,
+            rng=rng,
+            initiator=initiator,
+            journal=journal_folder(settings.tokens),
+        )
         yield await stack.enter_async_context(root)
 
 
@@ -128,8 +142,11 @@ async def run_on(
     clock: Clock | None = None,
     rng: random.Random | None = None,
     initiator: str | None = None,
+    journal: Path | None = None,
 ) -> AsyncIterator[Tigercore]:
     """Assemble the core on open drivers and run it for the time of the block; tests start here.
+
+    `journal` is the folder of tokens that were received and not yet stored; without one they are in memory alone.
 
     :raises BackgroundTaskFailed: a task of the core crashed.
     """
@@ -137,11 +154,11 @@ async def run_on(
     rng = rng or random.Random()  # noqa: S311  (ids and jitter; keys come from the cipher)
     await found_ring(ports.store, ports.cipher, rng)
     vault = Vault(ports.cipher, ports.client, clock)
-    snapshot = Snapshot(ports.store, vault.adopt)
+    snapshot = Snapshot(ports.store, vault.adopt, clock, hold=settings.tokens.lease + settings.tokens.settle)
     await snapshot.load()
-    feed = Feed(ports.store, snapshot, vault.heed)
-    async with open_background() as nursery:
-        tiger = _assemble(ports, settings, snapshot, vault, hooks, clock, rng, nursery, initiator or user())
+    feed, recovery = Feed(ports.store, snapshot, vault.heed), Journal(journal, f"{rng.getrandbits(64):016x}")
+    async with aclosing(recovery), open_background() as nursery:
+        tiger = _assemble(ports, settings, snapshot, vault, recovery, hooks, clock, rng, nursery, initiator or user())
         mark = _current.set(tiger)  # before any task starts: tasks inherit it
         try:
             nursery.start_soon(supervise, feed.listen, rng, PortError, PATIENCE)
@@ -162,6 +179,7 @@ def _assemble(
     settings: Settings,
     snapshot: Snapshot,
     vault: Vault,
+    journal: Journal,
     hooks: Hooks,
     clock: Clock,
     rng: random.Random,
@@ -169,11 +187,26 @@ def _assemble(
     initiator: str,
 ) -> Tigercore:
     audit = AuditLog(ports.store, snapshot, hooks, clock, initiator)
-    registry = AccountRegistry(snapshot, vault, audit, hooks, clock, refresh_at=settings.tokens.refresh_at)
+    gateway = GatewayClock(clock, ports.client)
+    due = DueTimes(snapshot, gateway, settings.tokens.refresh_at)
+    registry = AccountRegistry(snapshot, vault, audit, hooks, clock, due)
     keys = KeyManager(snapshot, vault, ports.cipher, audit, Sweep(snapshot, audit, rng))
     accounts = TigerAccountManager(registry, snapshot, vault, keys, audit, clock, rng)
-    tokens = TokenManager(
-        ports.store, snapshot, vault, audit, accounts, ports.client, hooks, clock, rng, nursery, settings.tokens
+    tokens = token_manager(
+        ports.store,
+        snapshot,
+        vault,
+        audit,
+        accounts,
+        ports.client,
+        hooks,
+        journal,
+        gateway,
+        due,
+        clock,
+        rng,
+        nursery,
+        settings.tokens,
     )
     health, budgets = Health(clock, settings.router.eject_seconds), Budgets(clock)
     selection = Selection(snapshot, health, budgets, hooks, ports.balancers, settings.router.strategy)
@@ -190,7 +223,8 @@ def _assemble(
         Tally(accounts, nursery),
         settings.api,
     )
-    return Tigercore(settings, accounts, tokens, router, keys, audit)
+    logins = LoginManager(accounts, tokens, vault, audit, ports.client)
+    return Tigercore(settings, accounts, tokens, router, keys, logins, audit)
 
 
 def user() -> str:

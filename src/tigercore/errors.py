@@ -27,6 +27,7 @@ __all__ = [
     "ClientError",
     "DecryptionFailed",
     "DefaultAccountError",
+    "JournalUnusable",
     "KeyUnavailable",
     "NoAccountsAvailableError",
     "NotProcessed",
@@ -116,6 +117,11 @@ class TokenRateLimitError(TokenManagerError):
 @final
 class TokenNeedsReauthorisation(TokenManagerError):
     """Only a person can bring this token back: make a new one in the developer portal."""
+
+
+@final
+class JournalUnusable(TokenManagerError):
+    """The folder of the recovery journal cannot be written: no token is asked for that could be lost."""
 
 
 # -- routing -----------------------------------------------------------------------------------------------

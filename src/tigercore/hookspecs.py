@@ -61,6 +61,11 @@ def tigercore_token_refresh_recovered(account: TigerAccount) -> None:
 
 
 @hookspec
+def tigercore_token_expiring(account: TigerAccount, expires_at: datetime, seconds: float) -> None:
+    """Hear that a token ends in so many seconds and could not be refreshed: about 7 days, 3 days, 1 day, 6 hours."""
+
+
+@hookspec
 def tigercore_ejected(account: TigerAccount, seconds: float) -> None:
     """Hear that an account is left out of routing for this long, because its calls fail."""
 

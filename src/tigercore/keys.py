@@ -241,7 +241,7 @@ class KeyManager:
         changes = [] if row.account.status is AccountStatus.COMPROMISED else [Put(self._marked(row))]
         if token_row.state not in (TokenState.NOT_REQUIRED, TokenState.DISABLED):
             kek = max(token_row.kek, self._snapshot.ring.min_decrypt)
-            changes.append(Put(attrs.evolve(refresh.settled(token_row, TokenState.DISABLED, None), kek=kek)))
+            changes.append(Put(attrs.evolve(refresh.released([token_row], TokenState.DISABLED, None)[0], kek=kek)))
         return changes
 
     def _marked(self, row: AccountRow) -> AccountRow:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import NamedTuple, Self, final
+from datetime import datetime
+from typing import final
 from uuid import UUID
 
 import attrs
 
 from tigercore.errors import PermissionDenied
+from tigercore.grant import Grant as Grant
 from tigercore.keyring import KeyRing as KeyRing
 from tigercore.keyring import KeyRingStatus as KeyRingStatus
 from tigercore.keyring import KeySlot as KeySlot
@@ -20,10 +18,17 @@ from tigercore.keyring import KeyStatus as KeyStatus
 from tigercore.keyring import Verification as Verification
 from tigercore.keyring import WrappedKey as WrappedKey
 from tigercore.secret import Secret as Secret
+from tigercore.token import RefreshResult as RefreshResult
+from tigercore.token import RefreshStatistics as RefreshStatistics
+from tigercore.token import SchedulerStatus as SchedulerStatus
+from tigercore.token import Token as Token
+from tigercore.token import TokenStatus as TokenStatus
+from tigercore.token import TokenValidation as TokenValidation
 from tigercore.vocabulary import AccountStatus as AccountStatus
 from tigercore.vocabulary import AccountType as AccountType
 from tigercore.vocabulary import AuditResult as AuditResult
 from tigercore.vocabulary import AuditSeverity as AuditSeverity
+from tigercore.vocabulary import Authentication as Authentication
 from tigercore.vocabulary import Environment as Environment
 from tigercore.vocabulary import KeyState as KeyState
 from tigercore.vocabulary import License as License
@@ -82,6 +87,7 @@ class TigerAccount:
     is_default_data: bool = False
     error_count: int = 0
     developer: str = ""
+    authentication: Authentication = Authentication.SIGNATURE
     version: int = 0
 
     @property
@@ -91,17 +97,20 @@ class TigerAccount:
 
     @property
     def needs_token(self) -> bool:
-        """Say whether the gateway asks this account for a token beside the signature."""
-        return self.license is License.TBHK
+        """Say whether the gateway asks this account for a token, beside the signature or in its place."""
+        return self.license is License.TBHK or self.authentication is Authentication.OAUTH2
 
 
 @final
 @attrs.frozen
 class Credentials:
-    """The secrets of a developer. `credentials["tiger_id"]` works too, and gives a `Secret`."""
+    """The secrets of a developer. `credentials["tiger_id"]` works too, and gives a `Secret`.
+
+    With OAuth2 there is no key, and the client's id stands in the place of the developer's.
+    """
 
     tiger_id: Secret
-    private_key: Secret
+    private_key: Secret | None
     secret_key: Secret | None = None
 
     def __getitem__(self, name: str) -> Secret:
@@ -109,74 +118,6 @@ class Credentials:
         if not isinstance(value, Secret):
             raise KeyError(name)
         return value
-
-
-_STAMPS = re.compile(rb"(\d{13}),(\d{13})")
-
-
-@final
-@attrs.frozen
-class Token:
-    """A token and what is known of its life."""
-
-    value: Secret
-    issued_at: datetime | None = None
-    expires_at: datetime | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a TBHK token, whose first 27 bytes name its birth and its end in ms (protocol 4A.2).
-
-        :raises ValueError: the text is not such a token.
-        """
-        try:
-            stamps = _STAMPS.match(base64.b64decode(text, validate=True))
-        except (binascii.Error, ValueError):
-            stamps = None
-        if stamps is None:
-            raise ValueError("not a TBHK token: base64 of '<born ms>,<ends ms>' and 16 bytes is expected")
-        born, ends = (datetime.fromtimestamp(int(ms) / 1000, UTC) for ms in stamps.groups())
-        return cls(Secret(text), born, ends)
-
-
-@final
-@attrs.frozen
-class TokenStatus:
-    """What may be known of an account's token without seeing it."""
-
-    account_id: UUID
-    state: TokenState
-    issued_at: datetime | None = None
-    expires_at: datetime | None = None
-    next_refresh_at: datetime | None = None
-    failures: int = 0
-
-
-@final
-class RefreshResult(NamedTuple):
-    """The requirement's pair: whether the token is good now, and if not, why."""
-
-    success: bool
-    error: str | None = None
-
-
-@final
-class TokenValidation(NamedTuple):
-    """Whether the gateway takes the token now, and if not, why."""
-
-    valid: bool
-    error: str | None = None
-
-
-@final
-@attrs.frozen
-class RefreshStatistics:
-    """How refreshes went in a span of time. `success_rate` is 0 to 1, None if none has ended."""
-
-    attempts: int
-    by_status: Mapping[TokenRefreshStatus, int]
-    by_trigger: Mapping[RefreshTrigger, int]
-    success_rate: float | None
 
 
 @final

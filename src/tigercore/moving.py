@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import final
 from uuid import UUID
@@ -24,6 +25,7 @@ from tigercore.ports import AccountStore, Cipher, Delta, DriverContext, Put, Rec
 
 _QUIET = 2.5  # seconds without a write; a freeze has reached every program by then, the store's notification or not
 _PATIENCE = 30.0  # seconds for which such a moment is waited for
+_LONG_AGO = datetime.fromtimestamp(0, UTC)  # of what is due at once, by any clock
 _THAW = 10.0  # seconds that undoing a freeze may take, whatever is cancelled around it
 
 Progress = Callable[[str, int], None]
@@ -82,8 +84,8 @@ class StoreMover:
                 revision = await source.wait_for_change(-1)
                 with trio.move_on_after(_QUIET):
                     await source.wait_for_change(revision)
-                rest, now = await source.delta(), self._context.clock.now()
-                leased = any(refresh.is_leased(row, now) for row in rest.tokens)
+                rest = await source.delta()
+                leased = any(refresh.is_leased(row, rest.now) for row in rest.tokens)
                 if rest.revision == revision and not leased:
                     return rest
         raise StoreUnavailable(
@@ -236,7 +238,7 @@ class StoreMover:
 
 def _in_doubt(row: dump.Row) -> dump.Row:
     if isinstance(row, TokenRow) and row.state in (TokenState.VALID, TokenState.REFRESHING):
-        return refresh.settled(row, TokenState.UNCERTAIN, None)
+        return attrs.evolve(row, state=TokenState.UNCERTAIN, next_at=_LONG_AGO, owner=None, lease_until=None)
     return row
 
 

@@ -149,10 +149,27 @@ class AccountRouter(AccountChooser):
         params: Mapping[str, Any],
         deadline: float | None,
     ) -> Any:
-        """Send the call once, on one account, and learn from how it went."""
+        """Send the call once, on one account; what writes keeps the account's token from being refreshed under it."""
         account = candidate.account
         self._hooks.veto(operation, account, params)
-        token, signer = await self._credentials(operation, account)
+        credentials = await self._credentials(operation, account)
+        if operation.safety.read_only or not account.needs_token:
+            return await self._send(operation, candidate, wanted, params, deadline, *credentials)
+        async with self._tokens.writing(account):
+            return await self._send(operation, candidate, wanted, params, deadline, *self._standing(operation, account))
+
+    async def _send(
+        self,
+        operation: Operation,
+        candidate: Candidate,
+        wanted: Eligibility,
+        params: Mapping[str, Any],
+        deadline: float | None,
+        token: Token | None,
+        signer: Signer,
+    ) -> Any:
+        """Send the call once, and learn from how it went."""
+        account = candidate.account
         if (reason := self._lapsed(candidate, wanted)) is not None:
             raise NotProcessed(operation.method, f"{account.account_name} was changed meanwhile: {reason}")
         number = account.account_number if operation.binds_account else None
@@ -171,6 +188,13 @@ class AccountRouter(AccountChooser):
     async def _credentials(self, operation: Operation, account: TigerAccount) -> tuple[Token | None, Signer]:
         try:
             return await self._tokens.token_for(account), self._accounts.signer(account)
+        except (AccountNotFoundError, PortError) as error:
+            raise NotProcessed(operation.method, f"the credentials of {account.account_name}: {error}") from error
+
+    def _standing(self, operation: Operation, account: TigerAccount) -> tuple[Token | None, Signer]:
+        """Return the credentials as they are once the gate is passed: a freeze may have come while it was shut."""
+        try:
+            return self._tokens.standing_token(account), self._accounts.signer(account)
         except (AccountNotFoundError, PortError) as error:
             raise NotProcessed(operation.method, f"the credentials of {account.account_name}: {error}") from error
 
@@ -211,8 +235,7 @@ class AccountRouter(AccountChooser):
             case RateLimited():
                 self._budgets.spent(operation, account, error.retry_after)
             case Unauthorized():
-                blamed = True
-                await self._distrust(account, token)
+                blamed = await self._distrust(account, token)
             case OutcomeUnknown(code=401 | 2400):  # so a write is answered whose token was refused
                 await self._distrust(account, token)
             case _:
@@ -225,9 +248,11 @@ class AccountRouter(AccountChooser):
         if blamed:
             self._tally.failed(account.id, trading=operation.type.is_trading)
 
-    async def _distrust(self, account: TigerAccount, token: Token | None) -> None:
+    async def _distrust(self, account: TigerAccount, token: Token | None) -> bool:
+        """Say whether that the gateway refused a call speaks against its account, and not against a token in doubt."""
         with suppress(PortError):  # a store that is gone must not hide what the gateway said
-            await self._tokens.distrust(account, token)
+            return await self._tokens.distrust(account, token)
+        return True
 
     # -- within ------------------------------------------------------------------------------------------------
 

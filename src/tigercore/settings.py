@@ -54,12 +54,35 @@ class RouterSettings:
 @final
 @attrs.frozen(kw_only=True)
 class TokenSettings:
-    """How tokens are kept alive. `refresh_at` is the share of a token's life after which it is due; `lease` is in s."""
+    """How tokens are kept alive; times are in seconds.
+
+    `refresh_at` is the share of a token's life after which it is due. A refresh waits `timeout` for its reply; for
+    `lease` no other process may look into it, and `settle` after a lost one the gateway is asked whether the token
+    lives. `parallel` bounds the refreshes of a process, `per_minute` those of a developer. `journal` is the folder of
+    tokens that were received and not yet stored, by default in the user's state folder.
+    """
 
     auto_refresh: bool = False
     refresh_at: float = attrs.field(default=0.5, validator=[attrs.validators.gt(0), attrs.validators.lt(1)])
     lease: float = attrs.field(default=45.0, validator=[attrs.validators.gt(0), attrs.validators.le(3600)])
+    settle: float = attrs.field(default=60.0, validator=[attrs.validators.gt(0), attrs.validators.le(3600)])
+    timeout: float = attrs.field(default=15.0, validator=attrs.validators.gt(0))
     parallel: int = attrs.field(default=2, validator=attrs.validators.ge(1))
+    per_minute: int = attrs.field(default=10, validator=attrs.validators.ge(1))
+    journal: str | None = None
+
+    @timeout.validator
+    def _fits(self, attribute: attrs.Attribute[float], value: float) -> None:
+        if value > self.lease / 2 or value > self.settle:
+            raise ValueError("timeout is at most half of lease, and not above settle: a lost request must be over then")
+
+
+def journal_folder(settings: TokenSettings) -> Path:
+    """Return the folder of the recovery journal: the one that was chosen, or the one of this user."""
+    if settings.journal is not None:
+        return Path(settings.journal).expanduser()
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "tigercore" / "journal"
 
 
 @final

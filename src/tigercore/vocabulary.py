@@ -46,6 +46,13 @@ class License(StrEnum):
     TBUS = "TBUS"
 
 
+class Authentication(StrEnum):
+    """How an account proves who it is: by its developer's key, or by a grant of its user (protocol 4)."""
+
+    SIGNATURE = "SIGNATURE"
+    OAUTH2 = "OAUTH2"
+
+
 class Environment(StrEnum):
     """Where an account lives. SANDBOX is the only one that may name a gateway on this machine."""
 

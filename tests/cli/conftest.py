@@ -95,10 +95,10 @@ def _line(pem: str) -> str:
     return "".join(pem.splitlines()[1:-1])
 
 
-def token(*, days: float = 30) -> str:
-    """Make a TBHK token that lives for so many days more."""
-    now = int(time.time() * 1000)
-    return base64.b64encode(f"{now - 86_400_000},{now + int(days * 86_400_000)}".encode() + bytes(16)).decode()
+def token(*, days: float = 30, born: float = 1) -> str:
+    """Make a TBHK token that was issued so many days ago and lives for so many more."""
+    since, ends = (int(time.time() * 1000 + at * 86_400_000) for at in (-born, days))
+    return base64.b64encode(f"{since},{ends}".encode() + bytes(16)).decode()
 
 
 @pytest.fixture(scope="session")

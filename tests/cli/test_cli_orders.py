@@ -16,6 +16,8 @@ from tests.cli.conftest import Gateway, order
 from tigercore import OrderOutcomeUnknown, StoreUnavailable, TigerCoreError
 from tigercore.cli._sending import Sending
 
+pytestmark = pytest.mark.floor  # each of these starts programs
+
 QUERY = "may have been carried out: query the account before you do anything else"
 
 

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import attrs
+import pytest
 
 from tests.cli.conftest import NUMBER, Desk
+
+pytestmark = pytest.mark.floor  # each of these starts programs
 
 
 @attrs.define

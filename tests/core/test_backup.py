@@ -153,7 +153,8 @@ async def test_a_restored_token_is_asked_about_before_it_is_used(yard: Yard, fil
 
 async def test_a_restored_token_that_has_died_meanwhile_is_not_used(yard: Yard, file: Path) -> None:
     await yard.restore(file)
-    yard.new.client.fail(None, "accounts", Unauthorized("accounts", "dead", code=401))
+    for method in ("accounts", "user_token_refresh"):
+        yard.new.client.fail(None, method, Unauthorized(method, "dead", code=401))
     async with yard.new.open() as tiger:
         holder = next(each for each in await tiger.accounts.list_accounts() if each.needs_token)
         with pytest.raises(TokenNeedsReauthorisation):

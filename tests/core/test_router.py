@@ -430,7 +430,7 @@ async def test_an_account_that_was_taken_out_while_others_were_tried_is_not_used
     class Operator:
         @hookimpl
         def tigercore_attempt(self) -> None:
-            row = tiger.router._snapshot._candidates[second.id]
+            row = tiger.router._snapshot.candidate(second.id)
             row.account = attrs.evolve(row.account, status=AccountStatus.INACTIVE)
 
     tiger.router._hooks = Hooks([Operator()])

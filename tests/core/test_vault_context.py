@@ -14,7 +14,7 @@ import pytest
 from trio.testing import wait_all_tasks_blocked
 
 from tests.conftest import World, add
-from tigercore import AccountType, DecryptionFailed, Environment, License, TigerAccount, Tigercore
+from tigercore import AccountType, Authentication, DecryptionFailed, Environment, License, TigerAccount, Tigercore
 from tigercore._vault import _account_context, _bound_columns, _token_context, is_bound_alike
 from tigercore.ports import Put
 
@@ -93,6 +93,7 @@ _BOUND: dict[str, Any] = {
     "developer": "another",
     "license": License.TBHK,
     "server_url": "https://elsewhere.example/gateway",
+    "authentication": Authentication.OAUTH2,
 }
 _FREE = {  # they redirect nothing, and change without anything being sealed anew
     "account_name",

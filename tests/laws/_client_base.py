@@ -1,15 +1,15 @@
 """What the clients that are wrong on purpose have in common."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
 
 from tigercore.errors import ClientError
 from tigercore.model import Credentials, Secret, Token
-from tigercore.ports import Endpoint, GatewayRequest, NoOptions, Signer, TigerClient
+from tigercore.ports import Authorization, Endpoint, GatewayRequest, NoOptions, Prompt, Signer, TigerClient
 from tigercore.testing._scripted_client import ScriptedGateway, ScriptedTigerClient
 from tigercore.testing.client import TigerClientContract
-from tigercore.testing.clock import driver_context
 
 UNKNOWN = frozenset(
     {
@@ -35,8 +35,8 @@ class Client(TigerClient):
     """Keep every law; the broken ones below override what they break."""
 
     def __init__(self) -> None:
-        super().__init__(NoOptions(), driver_context())
         self.inner = ScriptedTigerClient()
+        super().__init__(NoOptions(), self.inner.context)
 
     def validate(self, credentials: Credentials, endpoint: Endpoint) -> None:
         self.inner.validate(credentials, endpoint)
@@ -58,6 +58,16 @@ class Client(TigerClient):
 
     async def probe(self, signer: Signer, token: Token | None) -> bool:
         return await self.inner.probe(signer, token)
+
+    @property
+    def skew(self) -> float | None:
+        return self.inner.skew
+
+    async def authorize(self, wanted: Authorization, show: Callable[[Prompt], None]) -> Token:
+        return await self.inner.authorize(wanted, show)
+
+    async def revoke(self, signer: Signer, token: Token) -> None:
+        await self.inner.revoke(signer, token)
 
     def answered(self, data: Any) -> Any:
         return data

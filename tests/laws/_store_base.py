@@ -10,10 +10,11 @@ from uuid import UUID
 import attrs
 import pytest
 
-from tigercore.model import KeyRing
+from tigercore.model import KeyRing, TokenRefreshStatus
 from tigercore.ports import (
     AccountRow,
     AccountStore,
+    AttemptStatistics,
     AuditLine,
     Change,
     Delta,
@@ -113,9 +114,15 @@ class Right(AccountStore):
         *,
         since: datetime | None = None,
         before: UUID | None = None,
+        status: TokenRefreshStatus | None = None,
         limit: int = 1000,
     ) -> list[TokenAttempt]:
-        return await self.inner.token_attempts(account_id, since=since, before=before, limit=limit)
+        return await self.inner.token_attempts(account_id, since=since, before=before, status=status, limit=limit)
+
+    async def attempt_statistics(
+        self, account_id: UUID | None = None, *, since: datetime | None = None
+    ) -> AttemptStatistics:
+        return await self.inner.attempt_statistics(account_id, since=since)
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         return await self.inner.claim_due_tokens(owner, lease, limit)
@@ -148,6 +155,7 @@ class Altered(Right):
 class Broken(DurableStoreContract):
     breaks: ClassVar[frozenset[str]]
     Driver: ClassVar[type[Right]]
+    silence = 0.02  # memory tells of a write at once
 
     @pytest.fixture
     def backend(self) -> MemoryBackend:

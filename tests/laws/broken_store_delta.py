@@ -8,7 +8,7 @@ import attrs
 
 from tests.laws._store_base import Altered, Broken, Right, laws
 from tigercore.model import KeyRing
-from tigercore.ports import AccountRow, Delta
+from tigercore.ports import Delta
 
 _WHOLE = "test_a_delta_from_the_start_tells_everything "
 _AS_IT_STANDS = "test_a_delta_tells_an_account_as_it_stands test_a_delta_tells_a_token_as_it_stands "
@@ -102,10 +102,8 @@ class TestTellsAccountsInTheOrderOfTheirLastChange(Broken):
 
     class Driver(Altered):
         def altered(self, delta: Delta, after: int) -> Delta:
-            put_at = self.tables.put_at
-            return attrs.evolve(
-                delta, accounts=tuple(sorted(delta.accounts, key=lambda row: put_at[AccountRow, row.id]))
-            )
+            put_at = self.tables.accounts_put_at
+            return attrs.evolve(delta, accounts=tuple(sorted(delta.accounts, key=lambda row: put_at[row.id])))
 
 
 class TestTellsNoClaims(Broken):

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import attrs
 import trio
 
 from tests.laws._store_base import Broken, Right, laws
-from tigercore.ports import AuditLine, Change, Remove, TokenAttempt
+from tigercore.model import TokenRefreshStatus
+from tigercore.ports import AuditLine, Change, DriverContext, Record, Remove, TokenAttempt
+
+_OF_ONE_STATUS = laws(
+    "test_attempts_come_of_one_status test_an_attempt_that_is_recorded_again_is_of_its_new_status "
+    "test_attempts_of_one_status_come_of_one_account_and_since_a_moment test_pages_of_attempts_are_of_one_status "
+    "test_the_limit_counts_attempts_of_the_status_that_was_asked "
+    "test_a_page_of_one_status_may_stand_behind_an_attempt_of_another"
+)
 
 
 class TestLosesDetails(Broken):
@@ -21,12 +30,15 @@ class TestLosesDetails(Broken):
 
 
 class TestTellsEveryAttemptOldestFirst(Broken):
-    breaks = laws(
-        "test_attempts_come_newest_first test_attempts_come_of_one_account "
-        "test_attempts_come_since_a_moment_and_with_it test_attempts_come_up_to_the_limit "
-        "test_attempts_come_by_pages test_before_an_attempt_that_nobody_knows_there_are_none "
-        "test_of_attempts_of_one_moment_the_first_recorded_is_the_older "
-        "test_pages_of_attempts_are_of_one_account test_pages_of_attempts_end_at_a_moment_and_with_it"
+    breaks = (
+        laws(
+            "test_attempts_come_newest_first test_attempts_come_of_one_account "
+            "test_attempts_come_since_a_moment_and_with_it test_attempts_come_up_to_the_limit "
+            "test_attempts_come_by_pages test_before_an_attempt_that_nobody_knows_there_are_none "
+            "test_of_attempts_of_one_moment_the_first_recorded_is_the_older "
+            "test_pages_of_attempts_are_of_one_account test_pages_of_attempts_end_at_a_moment_and_with_it"
+        )
+        | _OF_ONE_STATUS
     )
 
     class Driver(Right):
@@ -60,7 +72,7 @@ class TestGivesAuditNumbersTwice(Broken):
 class TestTellsAttemptsOfOneMomentOldestFirst(Broken):
     breaks = laws(
         "test_of_attempts_of_one_moment_the_first_recorded_is_the_older test_attempts_come_by_pages "
-        "test_pages_of_attempts_are_of_one_account"
+        "test_pages_of_attempts_are_of_one_account test_pages_of_attempts_are_of_one_status"
     )
 
     class Driver(Right):
@@ -82,7 +94,9 @@ class TestTakesThePageBehindTheMomentOfTheLast(Broken):
 class TestKnowsNoPages(Broken):
     breaks = laws(
         "test_attempts_come_by_pages test_pages_of_attempts_are_of_one_account "
-        "test_pages_of_attempts_end_at_a_moment_and_with_it test_before_an_attempt_that_nobody_knows_there_are_none"
+        "test_pages_of_attempts_end_at_a_moment_and_with_it test_before_an_attempt_that_nobody_knows_there_are_none "
+        "test_pages_of_attempts_are_of_one_status "
+        "test_a_page_of_one_status_may_stand_behind_an_attempt_of_another"
     )
 
     class Driver(Right):
@@ -98,6 +112,67 @@ class TestBeginsAgainBehindAnUnknownAttempt(Broken):
             known = {each.id for each in await self.inner.token_attempts()}
             before = kwargs.get("before")
             return await self.inner.token_attempts(*args, **{**kwargs, "before": before if before in known else None})
+
+
+class TestKnowsNoStatus(Broken):
+    breaks = _OF_ONE_STATUS
+
+    class Driver(Right):
+        async def token_attempts(self, *args: Any, **kwargs: Any) -> list[TokenAttempt]:
+            return await self.inner.token_attempts(*args, **{**kwargs, "status": None})
+
+
+class TestPicksTheStatusFromWhatTheLimitHasLeft(Broken):
+    breaks = laws(
+        "test_the_limit_counts_attempts_of_the_status_that_was_asked test_pages_of_attempts_are_of_one_status"
+    )
+
+    class Driver(Right):
+        async def token_attempts(self, *args: Any, **kwargs: Any) -> list[TokenAttempt]:
+            found = await self.inner.token_attempts(*args, **{**kwargs, "status": None})
+            return [each for each in found if kwargs.get("status") in (None, each.status)]
+
+
+class TestKnowsTheFirstStatusOnly(Broken):
+    breaks = laws("test_an_attempt_that_is_recorded_again_is_of_its_new_status")
+
+    class Driver(Right):
+        def __init__(self, options: Any, context: DriverContext) -> None:
+            super().__init__(options, context)
+            self.first: dict[UUID, TokenRefreshStatus] = {}
+
+        async def apply(self, changes: Sequence[Change]) -> int:
+            revision = await self.inner.apply(changes)
+            for each in changes:
+                if isinstance(each, Record) and isinstance(each.entry, TokenAttempt):
+                    self.first.setdefault(each.entry.id, each.entry.status)
+            return revision
+
+        async def token_attempts(self, *args: Any, **kwargs: Any) -> list[TokenAttempt]:
+            if not kwargs.get("status"):
+                return await self.inner.token_attempts(*args, **kwargs)
+            found = await self.inner.token_attempts(*args, **{**kwargs, "status": None, "limit": 1000})
+            return [each for each in found if self.first[each.id] is kwargs["status"]][: kwargs.get("limit", 1000)]
+
+
+class TestSeeksTheLastPageInOneStatus(Broken):
+    breaks = laws("test_a_page_of_one_status_may_stand_behind_an_attempt_of_another")
+
+    class Driver(Right):
+        async def token_attempts(self, *args: Any, **kwargs: Any) -> list[TokenAttempt]:
+            status, before = kwargs.get("status"), kwargs.get("before")
+            known = {each.id for each in await self.inner.token_attempts(status=status)}
+            return await self.inner.token_attempts(*args, **kwargs) if before is None or before in known else []
+
+
+class TestForgetsWhatElseWasAskedWithAStatus(Broken):
+    breaks = laws("test_attempts_of_one_status_come_of_one_account_and_since_a_moment")
+
+    class Driver(Right):
+        async def token_attempts(self, *args: Any, **kwargs: Any) -> list[TokenAttempt]:
+            if kwargs.get("status"):
+                args, kwargs = (), {**kwargs, "since": None}
+            return await self.inner.token_attempts(*args, **kwargs)
 
 
 class TestForgetsWhatWasAskedOnTheSecondPage(Broken):

@@ -41,7 +41,11 @@ class TestRoundsTimesToTheSecond(Broken):
         "test_remove_leaves_attempts_and_audit_lines test_an_audit_entry_comes_back_as_it_was "
         "test_a_record_is_there_for_others_when_apply_returns "
         "test_of_attempts_of_one_moment_the_first_recorded_is_the_older "
-        "test_pages_of_attempts_are_of_one_account test_pages_of_attempts_end_at_a_moment_and_with_it"
+        "test_pages_of_attempts_are_of_one_account test_pages_of_attempts_end_at_a_moment_and_with_it "
+        "test_attempts_come_of_one_status test_an_attempt_that_is_recorded_again_is_of_its_new_status "
+        "test_attempts_of_one_status_come_of_one_account_and_since_a_moment "
+        "test_the_limit_counts_attempts_of_the_status_that_was_asked "
+        "test_a_page_of_one_status_may_stand_behind_an_attempt_of_another"
     )
 
     class Driver(Right):
@@ -81,7 +85,9 @@ class TestKeepsWhatWasWrittenFirst(Broken):
     breaks = laws(
         "test_a_change_of_an_account_comes_back test_a_change_of_a_token_comes_back "
         "test_a_change_of_the_key_ring_comes_back test_an_attempt_that_is_recorded_again_is_replaced "
-        "test_slots_come_in_the_order_in_which_they_were_put test_a_token_below_the_floor_is_stale"
+        "test_slots_come_in_the_order_in_which_they_were_put test_a_token_below_the_floor_is_stale "
+        "test_an_attempt_that_is_recorded_again_is_of_its_new_status "
+        "test_statistics_count_an_attempt_once_as_it_stands"
     )
 
     class Driver(Right):

@@ -12,7 +12,7 @@ import trio
 from sqlalchemy import Connection, bindparam, select, update
 
 import tigercore_sql.batch
-import tigercore_sql.store
+import tigercore_sql.commits
 import tigercore_sqlite.engine
 from tests.torture.zygote import Work
 from tigercore._rotation import is_rotating
@@ -24,7 +24,7 @@ from tigercore_sql import Runner
 from tigercore_sql.floor import Floor
 from tigercore_sql.tables import ACCOUNT, TOKEN
 
-_apply_batch = tigercore_sql.store.apply_batch
+_apply_batches = tigercore_sql.commits.apply_batches
 
 
 def plant(name: str) -> None:
@@ -51,7 +51,7 @@ def _drop_floor() -> None:
 
 def _rewrap_blindly() -> None:
     """Let a rewrap write over what others have written since it has read."""
-    tigercore_sql.store.apply_batch = _apply_batch_blindly
+    tigercore_sql.commits.apply_batches = _apply_batches_blindly
 
 
 def _retire_early() -> None:
@@ -81,13 +81,13 @@ def _tear_the_ring() -> None:
 
 def _tear_batches() -> None:
     """Let each kind of change of a batch be a transaction of its own."""
-    carry_out = tigercore_sql.batch._Batch.carry_out
+    carry_out = tigercore_sql.batch._Writer.carry_out
 
-    def carry_out_and_commit(batch: Any, neighbours: Sequence[Change]) -> None:
-        carry_out(batch, neighbours)
-        _commit_and_begin(batch.connection)
+    def carry_out_and_commit(writer: Any, neighbours: Sequence[tuple[Change, int]]) -> None:
+        carry_out(writer, neighbours)
+        _commit_and_begin(writer.connection)
 
-    tigercore_sql.batch._Batch.carry_out = carry_out_and_commit  # type: ignore[method-assign]
+    tigercore_sql.batch._Writer.carry_out = carry_out_and_commit  # type: ignore[method-assign]
 
 
 def _acknowledge_early() -> None:
@@ -154,13 +154,17 @@ def _commit_and_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else "BEGIN")
 
 
-def _apply_batch_blindly(connection: Connection, changes: Sequence[Change]) -> int:
+def _apply_batches_blindly(connection: Connection, batches: Sequence[Sequence[Change]]) -> list[int]:
+    return _apply_batches(connection, [_blindly(connection, changes) for changes in batches])
+
+
+def _blindly(connection: Connection, changes: Sequence[Change]) -> Sequence[Change]:
     if any(
         isinstance(c, Record) and isinstance(c.entry, AuditEntry) and c.entry.action == "keyring.rewrap"
         for c in changes
     ):
-        changes = [_at_its_version(connection, change) for change in changes]
-    return _apply_batch(connection, changes)
+        return [_at_its_version(connection, change) for change in changes]
+    return changes
 
 
 def _at_its_version(connection: Connection, change: Change) -> Change:

@@ -39,7 +39,7 @@ Torture = Callable[..., Run]
 @pytest.fixture
 def seconds() -> float:
     """Return how long a run may take: `nox -s torture` gives it more."""
-    return float(os.environ.get("TIGERCORE_TORTURE_SECONDS", "12"))
+    return float(os.environ.get("TIGERCORE_TORTURE_SECONDS", "8"))
 
 
 @pytest.fixture

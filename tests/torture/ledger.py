@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, final
 
-_VIOLATIONS, _TALLY = "violations.log", "tally.log"
+_VIOLATIONS, _TALLY, _RECEIVED = "violations.log", "tally.log", "received.log"
 
 
 def violate(folder: Path, what: str) -> None:
@@ -21,14 +21,25 @@ def violations(folder: Path) -> list[str]:
     return _lines(folder / _VIOLATIONS)
 
 
-def count(folder: Path, what: str) -> None:
-    """Note that something was done once more."""
-    _append(folder / _TALLY, what)
+def count(folder: Path, what: str, times: int = 1) -> None:
+    """Note that something was done so many times more."""
+    for _ in range(times):
+        _append(folder / _TALLY, what)
 
 
 def tally(folder: Path) -> Counter[str]:
     """Return how often each thing was done."""
     return Counter(_lines(folder / _TALLY))
+
+
+def receive(folder: Path, what: str) -> None:
+    """Note that something is safe with the one who received it."""
+    _append(folder / _RECEIVED, what)
+
+
+def received(folder: Path) -> set[str]:
+    """Return all that must not be lost any more."""
+    return set(_lines(folder / _RECEIVED))
 
 
 @final

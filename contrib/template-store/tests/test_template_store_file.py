@@ -21,7 +21,7 @@ import trio.testing
 from tigercore.errors import StaleVersion, StoreUnavailable
 from tigercore.model import AccountType, Environment, TigerAccount
 from tigercore.ports import AccountRow, Put, SchemaStatus
-from tigercore.testing.clock import driver_context
+from tigercore.testing.clock import ManualClock, driver_context
 from tigercore_template_store import JsonFileOptions, JsonFileStore
 
 pytestmark = pytest.mark.trio
@@ -191,6 +191,13 @@ async def test_a_disk_that_is_full_leaves_what_stood(options: JsonFileOptions, m
         with pytest.raises(StoreUnavailable, match="cannot be used: No space left on device"):
             await store.apply([Put(account_row())])
         assert before == options.file.path.read_bytes()
+
+
+async def test_its_time_is_that_of_its_clock(options: JsonFileOptions) -> None:
+    clock = ManualClock()
+    async with JsonFileStore.open(options, driver_context(clock)) as store:
+        clock.advance(90)
+        assert clock.now() == (await store.delta()).now
 
 
 async def test_a_write_that_waits_for_another_process_can_be_cancelled(options: JsonFileOptions) -> None:

@@ -7,9 +7,13 @@ import stat
 import subprocess
 import sys
 from functools import partial
+from inspect import signature
 
 import pytest
 import trio
+
+from tigercore_simulator import UNLIMITED, Answer, Consent, Terms, open_simulator
+from tigercore_simulator.__main__ import options, parser
 
 
 def command(*arguments):
@@ -54,6 +58,10 @@ async def test_the_ready_line_names_the_developers(running):
 
 async def test_the_ready_line_names_the_addresses(running):
     assert running.ready["url"].removesuffix("/gateway") == running.ready["admin"].removesuffix("/admin")
+
+
+async def test_the_ready_line_names_the_issuer(running):
+    assert running.ready["url"].removesuffix("/gateway") + "/oauth2" == running.ready["issuer"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -103,6 +111,29 @@ async def test_only_a_developer_with_a_token_has_a_token_file(running, tmp_path)
     assert len(list(tmp_path.rglob("tiger_openapi_token.properties"))) == 2
 
 
+TOLD = {
+    "token_lifetime": 60.0,
+    "token_grace": 5.0,
+    "token_lenient": True,
+    "clock_offset": -3600.0,
+    "terms": Terms(access_life=30.0, refresh_grace=3.0, consent=Consent(answer=Answer.ASK)),
+    "limits": UNLIMITED,
+}
+
+
+def test_every_option_reaches_the_simulator(tmp_path):
+    flags = ["--token-life=60", "--token-grace=5", "--token-lenient", "--clock-offset=-3600", "--unlimited"]
+    flags += ["--access-life=30", "--refresh-grace=3", "--consent=ask"]
+    found = options(parser().parse_args([*flags, f"--out={tmp_path}"]))
+    assert TOLD == {name: found[name] for name in TOLD}
+
+
+def test_without_options_the_simulator_is_as_in_tests(tmp_path):
+    usual = {name: each.default for name, each in signature(open_simulator).parameters.items()}
+    found = options(parser().parse_args([f"--out={tmp_path}"]))
+    assert found == {name: usual[name] for name in found}
+
+
 async def test_a_port_in_use_is_explained_in_one_line(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -119,7 +150,11 @@ async def test_a_directory_that_cannot_be_written_is_explained_in_one_line(tmp_p
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--port", "x"], ["--port", "70000"], ["--developers", "0"], ["--account-kind", "x"]]
+    "wrong",
+    [
+        *(["--port", "x"], ["--port", "70000"], ["--developers", "0"], ["--account-kind", "x"]),
+        *(["--token-life", "-1"], ["--token-grace", "x"], ["--clock-offset", "nan"], ["--consent", "perhaps"]),
+    ],
 )
 async def test_a_wrong_option_is_explained_in_one_line(tmp_path, wrong):
     done = await finished("--out", tmp_path, *wrong)

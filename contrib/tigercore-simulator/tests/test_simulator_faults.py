@@ -41,6 +41,13 @@ def test_a_fault_with_a_probability_meets_some_requests(faults):
     assert 30 < sum(take(faults) is not None for _ in range(100)) < 70
 
 
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_fault_may_meet_some_requests_of_one_method(faults, kind):
+    faults.add(Fault(kind, method="user_token_refresh", count=None, probability=0.5))
+    met = [take(faults, method=method) is not None for method in ("user_token_refresh", "orders") * 50]
+    assert (True, False) == (10 < sum(met[::2]) < 40, any(met[1::2]))
+
+
 def test_the_first_fault_that_matches_is_met(faults):
     faults.add(Fault(Kind.CODE_4, method="orders"))
     faults.add(Fault(Kind.CODE_5))

@@ -22,6 +22,19 @@ async def test_a_reply_carries_the_moment_of_the_clock(caller, clock):
     assert int(clock.now * 1000) == (await caller.call("user_license"))["timestamp"]
 
 
+@pytest.mark.parametrize("offset", [-3600.0, 0.0, 0.25, 3600.0])
+async def test_a_gateway_whose_clock_differs_stamps_its_replies_with_its_own(clock, caller_of, offset):
+    async with open_simulator(developers=1, clock=clock, clock_offset=offset) as simulator:
+        reply = await caller_of(simulator, simulator.developers[0]).call("user_license")
+        assert int((clock.now + offset) * 1000) == reply["timestamp"]
+
+
+async def test_a_gateway_whose_clock_differs_stamps_its_tokens_with_its_own(clock, caller_of):
+    async with open_simulator(licenses=("TBHK",), clock=clock, clock_offset=3600.0) as simulator:
+        data = await caller_of(simulator, simulator.developers[0]).data("user_token_refresh")
+        assert int((clock.now + 3600) * 1000) + 1 == data["createTime"]
+
+
 async def test_a_reply_is_not_signed_by_default(caller):
     assert "sign" not in await caller.call("user_license")
 

@@ -137,6 +137,21 @@ async def test_a_delayed_reply_arrives_and_is_executed(simulator, caller):
     assert (reply["code"], marks(simulator)) == (0, ["mine"])
 
 
+async def test_a_request_delayed_before_its_execution_is_answered(simulator, caller):
+    reply = (await meet(simulator, caller, Kind.DELAY_BEFORE, delay_ms=1))[1]
+    assert (0, ["mine"]) == (reply["code"], marks(simulator))
+
+
+async def test_a_request_delayed_before_its_execution_is_not_executed_at_once(simulator, caller):
+    simulator.faults.add(Fault(Kind.DELAY_BEFORE, delay_ms=60_000))
+    http = await caller.connect()
+    async with http.stream:
+        await http.send("POST", "/gateway", order(caller))
+        while simulator.faults.active:
+            await trio.lowlevel.checkpoint()
+        assert [] == marks(simulator)
+
+
 async def hang(simulator, caller, kind):
     simulator.faults.add(Fault(kind))
     http = await caller.connect()

@@ -1,6 +1,6 @@
 import pytest
 
-from tigercore_simulator.limits import Limits, Windows
+from tigercore_simulator.limits import UNLIMITED, Limits, Windows
 from tigercore_simulator.refusals import Refusal
 
 
@@ -68,3 +68,8 @@ def test_accounts_do_not_share_a_throttle(windows):
     for _ in range(5):
         windows.admit_order("123456", "place_order", 0.0)
     windows.admit_order("654321", "place_order", 0.0)
+
+
+def test_without_limits_a_thousand_refreshes_a_minute_are_admitted():
+    windows = Windows(UNLIMITED)
+    fill(windows, "user_token_refresh", 1000)

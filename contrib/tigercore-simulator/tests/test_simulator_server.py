@@ -32,6 +32,16 @@ async def test_requests_sent_together_are_answered_in_order(http, caller):
     assert (first, len(second["items"])) == ({"license": "TBSG"}, 2)
 
 
+async def test_a_request_sent_while_the_one_before_is_delayed_is_answered(http, simulator, caller):
+    simulator.faults.add(Fault(Kind.DELAY, delay_ms=30))
+    await http.send("POST", "/gateway", caller.body("user_license"))
+    while simulator.faults.active:
+        await trio.lowlevel.checkpoint()
+    await http.send("POST", "/gateway", caller.body("accounts", {}))
+    first, second = [json.loads((await http.receive())[1])["data"] for _ in "ab"]
+    assert ({"license": "TBSG"}, 2) == (first, len(second["items"]))
+
+
 @pytest.mark.parametrize("path", ["/gateway", "/hkg/gateway", "/"])
 async def test_the_gateway_answers_under_any_path(http, caller, path):
     assert (await http.ask("POST", path, caller.body("user_license")))[0] == 200

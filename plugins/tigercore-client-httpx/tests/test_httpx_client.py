@@ -13,7 +13,7 @@ from tigercore.ports import Endpoint, GatewayRequest, Signer
 from tigercore.testing.client import Answer, Fault, Move, Raw, SocketGateway, a_token, open_socket_gateway
 from tigercore.testing.clock import driver_context
 from tigercore_client_httpx import HttpxClient, HttpxOptions
-from tigercore_client_httpx.signing import RsaSigner, load_private_key
+from tigercore_client_httpx.signing import RsaSigner
 
 READ = Operation("positions", "2.0", OperationType.POSITIONS, OperationClass.ACCOUNT_READ, "any", 60, "any", True)
 PLACE = Operation("place_order", "2.0", OperationType.PLACE_ORDER, OperationClass.CREATE, "any", 60, "any", True)
@@ -118,7 +118,7 @@ async def _signed_call(
 ) -> object:
     """Call with a gateway whose reply is signed over `signed`, None for not; the clock of the test stands still."""
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    gateway_signer = RsaSigner(load_private_key(credentials.private_key.reveal(), checked=False), Secret(""), None, "")
+    gateway_signer = RsaSigner(key, Secret(""), None, "")
     async with HttpxClient.open(HttpxOptions(gateway_public_key=public), driver_context()) as client:
         sign = None if signed is None else gateway_signer.sign(signed.encode())
         gateway.then(Answer({"id": 7}, code=code, sign=sign))

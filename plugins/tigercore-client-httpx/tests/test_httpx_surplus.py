@@ -36,7 +36,7 @@ async def test_reads_share_a_connection(client: HttpxClient, gateway: SocketGate
 async def test_writes_and_refreshes_share_none_and_say_so(
     client: HttpxClient, gateway: SocketGateway, signer: Signer
 ) -> None:
-    gateway.then(Answer(), Answer(), Answer({"token": token_text(datetime(2026, 1, 5, tzinfo=UTC))}))
+    gateway.then(Answer(), Answer(), Answer({"token": token_text(datetime(2026, 1, 6, tzinfo=UTC))}))
     for _ in range(2):
         await client.call(PLACE, signer, None)
     await client.refresh(signer, a_token())

@@ -3,6 +3,7 @@ import pytest
 import trio
 
 from tigercore.errors import StoreUnavailable
+from tigercore.model import Authentication
 from tigercore.ports import Put, SchemaStatus
 from tigercore.testing._store_laws import everything
 from tigercore.testing._store_samples import account_row, key_ring, token_row
@@ -11,10 +12,11 @@ from tigercore_postgres import PostgresOptions, PostgresStore
 
 pytestmark = pytest.mark.postgres
 
-AT_HEAD = SchemaStatus("0003", "0003", (), "0002")
-AT_SECOND = SchemaStatus("0002", "0003", ("0003",), "0001")
-AT_FIRST = SchemaStatus("0001", "0003", ("0002", "0003"))
-EMPTY = SchemaStatus(None, "0003", ("0001", "0002", "0003"))
+AT_HEAD = SchemaStatus("0004", "0004", (), "0003")
+AT_THIRD = SchemaStatus("0003", "0004", ("0004",), "0002")
+AT_SECOND = SchemaStatus("0002", "0004", ("0003", "0004"), "0001")
+AT_FIRST = SchemaStatus("0001", "0004", ("0002", "0003", "0004"))
+EMPTY = SchemaStatus(None, "0004", ("0001", "0002", "0003", "0004"))
 
 
 def _execute(options: PostgresOptions, statement: str) -> None:
@@ -33,7 +35,7 @@ async def test_a_migrated_schema_is_the_one_of_the_models(options: PostgresOptio
 
 async def test_rollback_takes_the_last_revision_back_and_migrate_brings_it_again(options: PostgresOptions) -> None:
     schema = PostgresStore.schema(options)
-    assert [AT_SECOND, AT_FIRST, EMPTY] == [await schema.rollback() for _ in range(3)]
+    assert [AT_THIRD, AT_SECOND, AT_FIRST, EMPTY] == [await schema.rollback() for _ in range(4)]
     assert (AT_HEAD, []) == (await schema.migrate(), await schema.check())
 
 
@@ -44,6 +46,16 @@ async def test_taking_the_last_revision_back_and_migrating_again_keeps_the_data(
         before = await everything(store)
     await PostgresStore.schema(options).rollback()
     await PostgresStore.schema(options).migrate()
+    async with PostgresStore.open(options, driver_context()) as store:
+        assert before == await everything(store)
+
+
+async def test_an_account_that_lives_by_consent_is_not_taken_back(options: PostgresOptions) -> None:
+    async with PostgresStore.open(options, driver_context()) as store:
+        await store.apply([Put(account_row(authentication=Authentication.OAUTH2))])
+        before = await everything(store)
+    with pytest.raises(StoreUnavailable, match="delete it first"):
+        await PostgresStore.schema(options).rollback()
     async with PostgresStore.open(options, driver_context()) as store:
         assert before == await everything(store)
 

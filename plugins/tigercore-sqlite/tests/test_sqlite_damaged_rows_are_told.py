@@ -141,6 +141,8 @@ async def test_an_id_that_is_none_is_told_by_its_table(
         ("tc_audit", "severity", "'canary'", "audit"),
         ("tc_token_attempt", "status", "'canary'", "token_attempts"),
         ("tc_token_attempt", "ended_at", "'canary'", "token_attempts"),
+        ("tc_token_attempt", "status", "'canary'", "attempt_statistics"),
+        ("tc_token_attempt", "trigger_word", "'canary'", "attempt_statistics"),
     ],
 )
 async def test_a_damaged_entry_is_told(filled: SqliteOptions, table: str, column: str, value: str, method: str) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from tigercore.errors import StoreUnavailable
+from tigercore.model import Authentication
 from tigercore.ports import AccountStore, Change, Put, Record, Remove
 from tigercore.testing._store_samples import account_row, at_version, attempt, audit_entry, key_ring, token_row
 from tigercore.testing.clock import driver_context
@@ -21,8 +23,8 @@ STORED: Sequence[Sequence[Change]] = (
 
 async def _move_down_and_up(options: SqliteOptions) -> None:
     schema = SqliteStore.schema(options)
-    assert "0002" == (await schema.rollback()).current
-    assert "0003" == (await schema.migrate()).current
+    assert ["0003", "0002"] == [(await schema.rollback()).current for _ in range(2)]
+    assert "0004" == (await schema.migrate()).current
 
 
 async def _fill(store: AccountStore) -> None:
@@ -70,3 +72,13 @@ async def test_what_is_put_after_the_move_is_told_alone(options: SqliteOptions) 
         before = await store.wait_for_change(-1)
         await store.apply([Put(at_version(OTHER, 2, error_count=4))])
         assert [OTHER.id] == [row.id for row in (await store.delta(before)).accounts]
+
+
+async def test_an_account_that_lives_by_consent_is_not_taken_back(options: SqliteOptions) -> None:
+    async with SqliteStore.open(options, driver_context()) as store:
+        await store.apply([Put(account_row(authentication=Authentication.OAUTH2))])
+        before = await store.accounts()
+    with pytest.raises(StoreUnavailable, match="delete it first"):
+        await SqliteStore.schema(options).rollback()
+    async with SqliteStore.open(options, driver_context()) as store:
+        assert before == await store.accounts()

@@ -12,10 +12,11 @@ from tigercore_sqlite import SqliteOptions, SqliteStore
 
 pytestmark = pytest.mark.sqlite
 
-AT_HEAD = SchemaStatus("0003", "0003", (), "0002")
-AT_SECOND = SchemaStatus("0002", "0003", ("0003",), "0001")
-AT_FIRST = SchemaStatus("0001", "0003", ("0002", "0003"))
-EMPTY = SchemaStatus(None, "0003", ("0001", "0002", "0003"))
+AT_HEAD = SchemaStatus("0004", "0004", (), "0003")
+AT_THIRD = SchemaStatus("0003", "0004", ("0004",), "0002")
+AT_SECOND = SchemaStatus("0002", "0004", ("0003", "0004"), "0001")
+AT_FIRST = SchemaStatus("0001", "0004", ("0002", "0003", "0004"))
+EMPTY = SchemaStatus(None, "0004", ("0001", "0002", "0003", "0004"))
 
 
 def _execute(options: SqliteOptions, sql: str) -> None:
@@ -117,8 +118,8 @@ async def test_check_leaves_the_tables_of_others_alone(options: SqliteOptions) -
 
 async def test_rollback_takes_the_last_revision_back_and_migrate_brings_it_again(options: SqliteOptions) -> None:
     schema = SqliteStore.schema(options)
-    assert [AT_SECOND, AT_HEAD] == [await schema.rollback(), await schema.migrate()]
-    assert [AT_SECOND, AT_FIRST, EMPTY] == [await schema.rollback() for _ in range(3)]
+    assert [AT_THIRD, AT_HEAD] == [await schema.rollback(), await schema.migrate()]
+    assert [AT_THIRD, AT_SECOND, AT_FIRST, EMPTY] == [await schema.rollback() for _ in range(4)]
     assert AT_HEAD == await schema.migrate()
     assert [] == await schema.check()
 

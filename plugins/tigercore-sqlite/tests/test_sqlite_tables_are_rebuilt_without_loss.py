@@ -28,7 +28,7 @@ REVISION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0004", "0003", None, None
+revision, down_revision, branch_labels, depends_on = "0005", "0004", None, None
 
 
 def upgrade() -> None:
@@ -46,14 +46,14 @@ Addition = Callable[[str], None]
 
 @pytest.fixture
 def add_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Addition:
-    """Return what adds a revision 0004 to a copy of the migrations."""
+    """Return what adds a revision 0005 to a copy of the migrations."""
     copy = tmp_path / "migrations"
     shutil.copytree(Path(tigercore_sql.__file__).parent / "migrations", copy)
 
     def add(upgrade: str) -> None:
-        (copy / "versions" / "0004_next.py").write_text(REVISION.format(upgrade=upgrade))
+        (copy / "versions" / "0005_next.py").write_text(REVISION.format(upgrade=upgrade))
         monkeypatch.setattr(tigercore_sql.schema, "SCRIPTS", str(copy))
-        monkeypatch.setattr(tigercore_sql.revision, "REVISIONS", ("0001", "0002", "0003", "0004"))
+        monkeypatch.setattr(tigercore_sql.revision, "REVISIONS", (*tigercore_sql.revision.REVISIONS, "0005"))
 
     return add
 
@@ -89,7 +89,7 @@ async def test_a_table_that_is_rebuilt_keeps_its_rows_and_theirs_that_refer_to_i
     await _fill(options)
     before = _read(options)
     add_revision(_rebuild(table))
-    assert "0004" == (await SqliteStore.schema(options).migrate()).current
+    assert "0005" == (await SqliteStore.schema(options).migrate()).current
     assert before == _read(options)
 
 
@@ -142,4 +142,4 @@ async def test_a_revision_that_leaves_tokens_without_their_account_is_rolled_bac
     with pytest.raises(StoreUnavailable, match="tc_token would refer to rows that are gone"):
         await SqliteStore.schema(options).migrate()
     assert before == _read(options)
-    assert "0003" == (await SqliteStore.schema(options).status()).current
+    assert "0004" == (await SqliteStore.schema(options).status()).current

@@ -18,9 +18,11 @@ _HERE: Final = "tigercore.cli."
 _COMMANDS: Final = {
     "init": ("init:init", "Make the settings, the key file and the store."),
     "account": ("account:app", "Add, import, show, change, export and delete accounts."),
+    "login": ("login:login", "Add accounts by a person's consent (OAuth2), or renew it."),
+    "logout": ("login:logout", "End a person's consent."),
     "call": ("call:call", "Call the gateway on the right account, and print its data as JSON."),
     "route": ("route:app", "Say which account an operation goes to, and why."),
-    "token": ("token:app", "Refresh tokens, and see how they stand."),
+    "token": ("token:app", "Refresh tokens, and see how they stand and how refreshing goes."),
     "cipher": ("cipher:app", "Rotate and check the keys that seal secrets, and change what wraps them."),
     "panic": ("panic:panic", "Stop all signing on every machine: keys were stolen."),
     "db": ("db:app", "Bring the store's schema up to date, look at it, or move to another store."),

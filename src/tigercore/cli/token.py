@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import trio
 from cyclopts import App, Parameter
@@ -11,8 +13,8 @@ from cyclopts.validators import Number
 from tigercore.app import Tigercore
 from tigercore.cli._common import COMMON, Common, find_account, opened
 from tigercore.cli._exit import Exit, UsageError
-from tigercore.cli._output import fields_of, progress, show_fields, show_rows
-from tigercore.model import RefreshResult, TigerAccount, TokenStatus
+from tigercore.cli._output import fields_of, gauge, progress, show_fields, show_rows
+from tigercore.model import RefreshResult, TigerAccount, TokenState, TokenStatus
 
 _MOST: Final = 10_000
 _LONGEST: Final = 3660  # days; ten years
@@ -23,6 +25,7 @@ app = App(name="token", help="Refresh tokens, and see how they stand.")
 async def refresh(
     *accounts: str,
     all: Annotated[bool, Parameter(help="Every account that needs a token.", negative=())] = False,
+    due: Annotated[bool, Parameter(help="Every account whose token is due.", negative=())] = False,
     common: Common = COMMON,
 ) -> int:
     """Get new tokens from the gateway; the old ones die.
@@ -32,21 +35,30 @@ async def refresh(
     accounts
         Ids, numbers or exact names.
     """
-    if bool(accounts) is all:
-        raise UsageError("name the accounts to refresh, or --all for every one")
+    if bool(accounts) + all + due != 1:
+        raise UsageError("name the accounts to refresh, or --all for every one, or --due for those that are due")
     settings = common.settings()
     async with opened(settings) as tiger:
-        if all:
+        if due:
+            results = await _due(tiger)
+        elif all:
             chosen = [each for each in await tiger.accounts.list_accounts() if each.needs_token]
+            results = await _refreshed(tiger, chosen, settings.tokens.parallel)
         else:
             chosen = [await find_account(tiger, each) for each in accounts]
-        results = await _refreshed(tiger, chosen, settings.tokens.parallel)
+            results = await _refreshed(tiger, chosen, settings.tokens.parallel)
     rows = [
         {"number": each.account_number, "name": each.account_name, "refreshed": result.success, "error": result.error}
         for each, result in results
     ]
-    show_rows(common, rows, rows, nothing="No account needs a token.")
+    show_rows(common, rows, rows, nothing="No token is due." if due else "No account needs a token.")
     return Exit.DONE if all_well(results) else Exit.FAILED
+
+
+async def _due(tiger: Tigercore) -> list[tuple[TigerAccount, RefreshResult]]:
+    with gauge("refreshing") as step:
+        results = await tiger.tokens.refresh_expired_tokens(progress=step)
+    return [(await tiger.accounts.get_account_by_id(id), result) for id, result in results.items()]
 
 
 async def _refreshed(
@@ -104,9 +116,10 @@ async def history(
     account: str,
     *,
     limit: Annotated[int, Parameter(help="The most to show.", validator=Number(gte=1, lte=_MOST))] = 20,
+    before: Annotated[UUID | None, Parameter(help="Only what is older than this attempt: the next page.")] = None,
     common: Common = COMMON,
 ) -> None:
-    """List the attempts to refresh an account's token, newest first.
+    """List the attempts to refresh the token of an account's developer, newest first.
 
     Parameters
     ----------
@@ -114,29 +127,57 @@ async def history(
         Its id, number or exact name.
     """
     async with opened(common.settings()) as tiger:
-        attempts = await tiger.tokens.get_token_status_history(await find_account(tiger, account), limit)
-    rows = [
-        {
-            "started_at": a.started_at,
-            "ended_at": a.ended_at,
-            "trigger": a.trigger,
-            "status": a.status,
-            "detail": a.detail,
-        }
-        for a in attempts
-    ]
-    show_rows(common, rows, rows, nothing="No refresh was tried yet.")
+        found = await find_account(tiger, account)
+        attempts = await tiger.tokens.get_token_status_history(found, limit, before=before)
+    names = ("started_at", "ended_at", "trigger", "status", "detail", "id")
+    rows = [{name: getattr(attempt, name) for name in names} for attempt in attempts]
+    show_rows(common, rows, rows, nothing="No refresh was tried.")
 
 
 @app.command
 async def stats(
+    account: str | None = None,
     *,
     days: Annotated[int, Parameter(help="How many days to look back.", validator=Number(gte=1, lte=_LONGEST))] = 30,
     common: Common = COMMON,
 ) -> None:
-    """Sum up the refreshes of the last days."""
+    """Sum up the refreshes of the last days, of one account's developer or of all.
+
+    Parameters
+    ----------
+    account
+        Its id, number or exact name.
+    """
     async with opened(common.settings()) as tiger:
-        summary = await tiger.tokens.get_refresh_statistics(days)
+        found = None if account is None else await find_account(tiger, account)
+        summary = await tiger.tokens.get_refresh_statistics(days, found)
     fields = fields_of(summary)
-    counts = {name: [f"{key} {count}" for key, count in fields[name].items()] for name in ("by_status", "by_trigger")}
+    counted = ("by_status", "by_trigger", "causes")
+    counts = {name: [f"{count} {key}" for key, count in fields[name].items()] for name in counted}
     show_fields(common, summary, {**fields, **counts})
+
+
+@app.command
+async def watch(
+    *,
+    every: Annotated[float, Parameter(help="Seconds between two looks.", validator=Number(gte=0.2, lte=3600))] = 5.0,
+    times: Annotated[
+        int | None, Parameter(help="How often to look; else until Ctrl-C.", validator=Number(gte=1))
+    ] = None,
+    common: Common = COMMON,
+) -> None:
+    """Show again and again how the tokens of all accounts stand, those that need somebody first."""
+    async with opened(common.settings()) as tiger:
+        for looked in count(1):
+            found = [(each, await tiger.tokens.get_token_status(each)) for each in await tiger.accounts.list_accounts()]
+            rows = [_row(each, token) for each, token in sorted(found, key=_urgency) if each.needs_token]
+            show_rows(common, rows, rows, nothing="No account needs a token.")
+            if looked == times:
+                return
+            await trio.sleep(every)
+
+
+def _urgency(found: tuple[TigerAccount, TokenStatus]) -> tuple[bool, str]:
+    """Order tokens that live behind all others, and those by what is to be done next."""
+    _, token = found
+    return token.state is TokenState.VALID, str(token.next_refresh_at or token.expires_at)

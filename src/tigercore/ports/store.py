@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, final
 from uuid import UUID
 
@@ -134,6 +134,24 @@ class Delta:
     tokens: tuple[TokenRow, ...] = ()
     removed: frozenset[UUID] = frozenset()
     ring: KeyRing | None = None
+    now: datetime = attrs.field(default=datetime.fromtimestamp(0, UTC), eq=False)
+
+
+@final
+@attrs.frozen
+class AttemptStatistics:
+    """How attempts went, counted by the store.
+
+    `p50` and `p99` are the seconds that attempts took that SUCCEEDED, by nearest rank, None without any. `causes` are
+    the ten most frequent details that say anything, with how often, most frequent first.
+    """
+
+    attempts: int
+    by_status: Mapping[TokenRefreshStatus, int]
+    by_trigger: Mapping[RefreshTrigger, int]
+    p50: float | None
+    p99: float | None
+    causes: Mapping[str, int]
 
 
 class AccountStore(Driver):
@@ -183,13 +201,20 @@ class AccountStore(Driver):
         *,
         since: datetime | None = None,
         before: UUID | None = None,
+        status: TokenRefreshStatus | None = None,
         limit: int = 1000,
     ) -> list[TokenAttempt]:
-        """Return attempts that began at `since` or later, newest first, of one account or all.
+        """Return attempts that began at `since` or later, newest first, of one account or all, of one status or any.
 
         Of those that began at one moment, the one that was recorded first is the older. With the id of an attempt as
         `before`, only those that stand behind it in this order: the next page. If there is none of that id: nothing.
         """
+
+    @abstractmethod
+    async def attempt_statistics(
+        self, account_id: UUID | None = None, *, since: datetime | None = None
+    ) -> AttemptStatistics:
+        """Sum up the attempts that began at `since` or later, of one account or all."""
 
     @abstractmethod
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:

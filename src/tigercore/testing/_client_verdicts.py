@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from decimal import Decimal
 
 import pytest
 import trio
 
 from tigercore.errors import ClientError, NotProcessed, OutcomeUnknown, RateLimited, Rejected, Unauthorized
-from tigercore.model import Credentials, Operation, OperationClass, OperationType
-from tigercore.ports import GatewayRequest, Signer, TigerClient
-from tigercore.testing._contract import Contract
+from tigercore.model import Credentials
+from tigercore.ports import Signer, TigerClient
+from tigercore.testing._client_suite import PLACE, READ, READS, WRITES, ClientSuite, every, request
 from tigercore.testing._gateway import Answer, Fault, GatewayScript, Move, Raw
-
-
-def _operation(method: str, type_: OperationType, safety: OperationClass, *, binds_account: bool = True) -> Operation:
-    return Operation(method, "2.0", type_, safety, method, 60, "any", binds_account)
-
-
-QUOTE = _operation("quote_real_time", OperationType.QUOTE, OperationClass.MARKET_DATA, binds_account=False)
-READ = _operation("positions", OperationType.POSITIONS, OperationClass.ACCOUNT_READ)
-ORDER_NO = _operation("order_no", OperationType.ORDERS, OperationClass.ACCOUNT_READ)
-PLACE = _operation("place_order", OperationType.PLACE_ORDER, OperationClass.CREATE)
-MODIFY = _operation("modify_order", OperationType.MODIFY_ORDER, OperationClass.MODIFY)
-CANCEL = _operation("cancel_order", OperationType.CANCEL_ORDER, OperationClass.CANCEL)
-TRANSFER = _operation("transfer_fund", OperationType.ACCOUNT_INFO, OperationClass.MONEY)
-READS = (QUOTE, READ)
-WRITES = (PLACE, MODIFY, CANCEL, TRANSFER)
 
 _REFUSED_TOKEN = "user token error(user token expired invalid)"  # noqa: S105  (the gateway's words)
 _NOT_ENVELOPES = (
@@ -51,28 +35,8 @@ _HOSTILE = (
 )
 
 
-class ClientVerdicts(Contract):
+class ClientVerdicts(ClientSuite):
     """The laws on faults: which error each gives, and that nothing is ever sent twice."""
-
-    @pytest.fixture
-    def client(self) -> TigerClient:
-        """Return the driver, opened."""
-        raise NotImplementedError("override this fixture with the driver that is to keep the laws")
-
-    @pytest.fixture
-    def gateway(self) -> GatewayScript:
-        """Return the gateway that the driver will reach."""
-        raise NotImplementedError("override this fixture with a GatewayScript, such as open_socket_gateway gives")
-
-    @pytest.fixture
-    def credentials(self) -> Credentials:
-        """Return credentials with a secret_key and a good private key."""
-        raise NotImplementedError("override this fixture with credentials whose key the driver takes")
-
-    @pytest.fixture
-    def signer(self, client: TigerClient, gateway: GatewayScript, credentials: Credentials) -> Signer:
-        """Return the signer for the scripted gateway."""
-        return client.signer(credentials, gateway.endpoint)
 
     # -- provably not carried out ------------------------------------------------------------------------------
 
@@ -82,46 +46,46 @@ class ClientVerdicts(Contract):
         signer = client.signer(credentials, gateway.dead_endpoint)
         for operation in (*READS, *WRITES):
             with pytest.raises(NotProcessed):
-                await client.call(_request(operation), signer, None)
+                await client.call(request(operation), signer, None)
 
     async def test_http_429_is_rate_limited(self, client: TigerClient, gateway: GatewayScript, signer: Signer) -> None:
         answer = Answer(status=429, code=5, message="rate limit error(current limiting interface:orders)")
-        await _every(client, gateway, signer, answer, RateLimited)
+        await every(client, gateway, signer, answer, RateLimited)
 
     async def test_code_5_is_rate_limited(self, client: TigerClient, gateway: GatewayScript, signer: Signer) -> None:
-        await _every(client, gateway, signer, Answer(code=5, message="up to 120 times per minute"), RateLimited)
+        await every(client, gateway, signer, Answer(code=5, message="up to 120 times per minute"), RateLimited)
 
     async def test_code_4_that_speaks_of_a_rate_limit_is_rate_limited(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         answer = Answer(code=4, message="rate limit error(current limiting interface:kline, up to 60 times per minute)")
-        await _every(client, gateway, signer, answer, RateLimited)
+        await every(client, gateway, signer, answer, RateLimited)
 
     async def test_the_order_throttle_is_rate_limited(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         for detail in ("too_many_requests:slow down", "error.requestRateExceedLimit"):
             answer = Answer(code=1200, message=f"standard account response error({detail})")
-            await _every(client, gateway, signer, answer, RateLimited)
+            await every(client, gateway, signer, answer, RateLimited)
 
     async def test_a_rate_limit_says_how_long_to_rest(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         gateway.then(Answer(status=429, code=5, message="rate limit error"))
         with pytest.raises(RateLimited) as caught:
-            await client.call(_request(READ), signer, None)
+            await client.call(request(READ), signer, None)
         assert 0 < caught.value.retry_after <= 3600
 
     async def test_a_refused_token_is_unauthorized_for_a_read(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         answer = Answer(code=2400, message=_REFUSED_TOKEN)
-        await _every(client, gateway, signer, answer, Unauthorized, READS)
+        await every(client, gateway, signer, answer, Unauthorized, READS)
 
     async def test_http_401_is_unauthorized_for_a_read(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
-        await _every(client, gateway, signer, Answer(status=401, code=2400), Unauthorized, READS)
+        await every(client, gateway, signer, Answer(status=401, code=2400), Unauthorized, READS)
 
     # -- refused -----------------------------------------------------------------------------------------------
 
@@ -130,7 +94,7 @@ class ClientVerdicts(Contract):
     ) -> None:
         for code in (4, 1000, 1010, 1100, 1200, 1300, 4000):
             answer = Answer(code=code, message="refused(bad_request:Orders cannot be placed at this moment)")
-            for error in await _every(client, gateway, signer, answer, Rejected):
+            for error in await every(client, gateway, signer, answer, Rejected):
                 assert (code, True) == (error.code, "Orders cannot be placed" in str(error))
 
     # -- unknown -----------------------------------------------------------------------------------------------
@@ -138,35 +102,35 @@ class ClientVerdicts(Contract):
     async def test_a_refused_token_leaves_a_write_unknown(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
-        await _every(client, gateway, signer, Answer(code=2400, message=_REFUSED_TOKEN), OutcomeUnknown, WRITES)
+        await every(client, gateway, signer, Answer(code=2400, message=_REFUSED_TOKEN), OutcomeUnknown, WRITES)
 
     async def test_http_401_leaves_a_write_unknown(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
-        await _every(client, gateway, signer, Answer(status=401, code=2400), OutcomeUnknown, WRITES)
+        await every(client, gateway, signer, Answer(status=401, code=2400), OutcomeUnknown, WRITES)
 
     async def test_a_server_error_code_is_unknown(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         for code in (1, 2):
-            await _every(client, gateway, signer, Answer(code=code, message="server error"), OutcomeUnknown)
+            await every(client, gateway, signer, Answer(code=code, message="server error"), OutcomeUnknown)
 
     async def test_a_code_that_nobody_has_listed_is_unknown(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         for code in (-1, 3, 2100, 2400, 999_999):
-            await _every(client, gateway, signer, Answer(code=code, message="something new"), OutcomeUnknown)
+            await every(client, gateway, signer, Answer(code=code, message="something new"), OutcomeUnknown)
 
     async def test_http_5xx_is_unknown(self, client: TigerClient, gateway: GatewayScript, signer: Signer) -> None:
         for status in (500, 502, 503, 504):
-            await _every(client, gateway, signer, Answer(status=status, code=1000), OutcomeUnknown)
+            await every(client, gateway, signer, Answer(status=status, code=1000), OutcomeUnknown)
 
     async def test_a_redirect_is_unknown_and_not_followed(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         for status in (301, 302, 303, 307, 308):
             answer = Answer(status=status, headers=(("Location", "/gateway"),))
-            await _every(client, gateway, signer, answer, OutcomeUnknown)
+            await every(client, gateway, signer, answer, OutcomeUnknown)
         assert 5 * len((*READS, *WRITES)) == len(gateway.arrivals)
 
     async def test_a_connection_closed_before_reading_is_no_answer(
@@ -174,47 +138,47 @@ class ClientVerdicts(Contract):
     ) -> None:
         gateway.then(Fault.CLOSE_BEFORE_READING)
         with pytest.raises((NotProcessed, OutcomeUnknown)):
-            await client.call(_request(PLACE), signer, None)
+            await client.call(request(PLACE), signer, None)
         assert [] == gateway.arrivals
 
     async def test_a_connection_closed_after_reading_is_unknown(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
-        await _every(client, gateway, signer, Fault.CLOSE_AFTER_READING, OutcomeUnknown)
+        await every(client, gateway, signer, Fault.CLOSE_AFTER_READING, OutcomeUnknown)
 
     async def test_a_cut_reply_is_unknown(self, client: TigerClient, gateway: GatewayScript, signer: Signer) -> None:
-        await _every(client, gateway, signer, Fault.CUT, OutcomeUnknown)
+        await every(client, gateway, signer, Fault.CUT, OutcomeUnknown)
 
     async def test_an_oversized_reply_is_unknown(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
-        await _every(client, gateway, signer, Fault.HUGE, OutcomeUnknown, (READ, PLACE))
+        await every(client, gateway, signer, Fault.HUGE, OutcomeUnknown, (READ, PLACE))
 
     async def test_a_reply_that_is_no_envelope_is_unknown(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         for body in _NOT_ENVELOPES:
-            await _every(client, gateway, signer, Raw(body), OutcomeUnknown, (READ, PLACE))
+            await every(client, gateway, signer, Raw(body), OutcomeUnknown, (READ, PLACE))
 
     async def test_a_reply_that_no_json_parser_should_take_is_unknown(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         for body in _HOSTILE:
-            await _every(client, gateway, signer, Raw(body), OutcomeUnknown, (READ, PLACE))
+            await every(client, gateway, signer, Raw(body), OutcomeUnknown, (READ, PLACE))
 
     async def test_a_gateway_that_hangs_is_unknown_when_the_timeout_is_over(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         gateway.then(Fault.HANG)
         with trio.move_on_after(5), pytest.raises(OutcomeUnknown):
-            await client.call(_request(PLACE, timeout=0.3), signer, None)
+            await client.call(request(PLACE, timeout=0.3), signer, None)
         assert 1 == len(gateway.arrivals)
 
     async def test_a_write_that_met_a_refused_token_says_so_by_its_code(
         self, client: TigerClient, gateway: GatewayScript, signer: Signer
     ) -> None:
         for answer in (Answer(code=2400, message=_REFUSED_TOKEN), Answer(status=401, code=2400), Answer(status=401)):
-            for error in await _every(client, gateway, signer, answer, OutcomeUnknown, WRITES):
+            for error in await every(client, gateway, signer, answer, OutcomeUnknown, WRITES):
                 assert error.code in (401, 2400)
 
     # -- once --------------------------------------------------------------------------------------------------
@@ -228,7 +192,7 @@ class ClientVerdicts(Contract):
         for number, move in enumerate(moves, 1):
             gateway.then(move)
             with pytest.raises(ClientError):
-                await client.call(_request(READ), signer, None)
+                await client.call(request(READ), signer, None)
             assert (number, move) == (len(gateway.arrivals), move)
 
     async def test_a_surplus_reply_never_answers_the_next_call(
@@ -237,27 +201,5 @@ class ClientVerdicts(Contract):
         for operation in (*READS, *WRITES):
             gateway.then(Fault.TWICE, Answer({"id": 7}))
             with suppress(OutcomeUnknown):
-                assert {"id": 1} == await client.call(_request(operation), signer, None)
-            assert {"id": 7} == await client.call(_request(operation), signer, None)
-
-
-def _request(operation: Operation, timeout: float | None = None) -> GatewayRequest:
-    return GatewayRequest(operation, {"price": Decimal("1.5")}, account="12345678", timeout=timeout)
-
-
-async def _every(
-    client: TigerClient,
-    gateway: GatewayScript,
-    signer: Signer,
-    move: Move,
-    expected: type[ClientError],
-    operations: tuple[Operation, ...] = (*READS, *WRITES),
-) -> list[ClientError]:
-    """Call each operation against the same move, and return the errors, each of which is the expected one."""
-    errors = []
-    for operation in operations:
-        gateway.then(move)
-        with pytest.raises(expected) as caught:
-            await client.call(_request(operation), signer, None)
-        errors.append(caught.value)
-    return errors
+                assert {"id": 1} == await client.call(request(operation), signer, None)
+            assert {"id": 7} == await client.call(request(operation), signer, None)

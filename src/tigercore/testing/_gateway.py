@@ -13,15 +13,19 @@ from typing import Any, TypeAlias, final
 import attrs
 import trio
 
-from tigercore.ports import Endpoint
+from tigercore.ports import Endpoint, Prompt
 
-__all__ = ["Answer", "Arrival", "Fault", "GatewayScript", "Move", "Raw", "token_text"]
+__all__ = ["Answer", "Arrival", "Denial", "Fault", "GatewayScript", "Move", "Raw", "token_text"]
 
 
 @final
 @attrs.frozen
 class Answer:
-    """Reply with an envelope: `{"code", "message", "data"}` and perhaps `sign`, under an HTTP status (protocol 3.1)."""
+    """Reply with an envelope: `{"code", "message", "data"}` and perhaps `sign`, under an HTTP status (protocol 3.1).
+
+    `stamp` is the reply's time in ms, or what is to stand there instead; None is the gateway's own time.
+    An issuer replies with `data` alone; if that is None, with a grant.
+    """
 
     data: Any = None
     code: int = 0
@@ -29,6 +33,16 @@ class Answer:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     sign: str | None = None
+    stamp: Any = None
+
+
+@final
+@attrs.frozen
+class Denial:
+    """Deny a form, as an issuer does: HTTP 400 with this error (protocol 4B.6). A person who denies brings it too."""
+
+    error: str
+    description: str = ""
 
 
 @final
@@ -54,14 +68,17 @@ class Fault(Enum):
     TWICE = auto()
 
 
-Move: TypeAlias = Answer | Raw | Fault
+Move: TypeAlias = Answer | Raw | Denial | Fault
 _NULL = Answer()
 
 
 @final
 @attrs.frozen
 class Arrival:
-    """A request that the gateway has read whole. `params` is what `biz_content` held, with floats as `Decimal`."""
+    """A request that the gateway has read whole. `params` is what `biz_content` held, with floats as `Decimal`.
+
+    A form that an issuer has read is one too: `token` is then the one that the form is about.
+    """
 
     method: str
     params: Mapping[str, Any]
@@ -70,7 +87,10 @@ class Arrival:
 
 
 class GatewayScript(ABC):
-    """A gateway that does what it was told, in order, and answers null when it was told nothing."""
+    """A gateway that does what it was told, in order, and answers null when it was told nothing.
+
+    Its issuer makes the same moves with the forms that ask for a grant or end one, and with the person at the browser.
+    """
 
     def __init__(self) -> None:
         self.arrivals: list[Arrival] = []
@@ -86,6 +106,15 @@ class GatewayScript(ABC):
     @abstractmethod
     def dead_endpoint(self) -> Endpoint:
         """Return where connections are refused."""
+
+    @property
+    @abstractmethod
+    def issuer(self) -> str:
+        """Return the URL of the issuer of grants."""
+
+    @abstractmethod
+    async def consent(self, prompt: Prompt) -> None:
+        """Do what the person does who is shown this: consent, unless the next move is another; HANG is to leave."""
 
     def then(self, *moves: Move) -> None:
         """Do this with the next requests, one move each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, final
@@ -11,10 +12,11 @@ import attrs
 import trio
 
 from tigercore.errors import StoreUnavailable
-from tigercore.model import KeyRing, TokenState
+from tigercore.model import KeyRing, TokenRefreshStatus, TokenState
 from tigercore.ports import (
     AccountRow,
     AccountStore,
+    AttemptStatistics,
     AuditLine,
     Change,
     Delta,
@@ -23,6 +25,7 @@ from tigercore.ports import (
     TokenAttempt,
     TokenRow,
 )
+from tigercore.testing._memory_statistics import summed_up
 from tigercore.testing._memory_tables import MemoryTables
 
 _HEAD = "memory"
@@ -131,7 +134,7 @@ class MemoryAccountStore(AccountStore):
 
     async def delta(self, after: int = -1) -> Delta:
         """Return what batches with a revision above `after` have left."""
-        return (await self._tables()).delta(after)
+        return (await self._tables()).delta(after, self.context.clock.now())
 
     async def token_attempts(
         self,
@@ -139,6 +142,7 @@ class MemoryAccountStore(AccountStore):
         *,
         since: datetime | None = None,
         before: UUID | None = None,
+        status: TokenRefreshStatus | None = None,
         limit: int = 1000,
     ) -> list[TokenAttempt]:
         """Return attempts, newest first, of one account or all."""
@@ -149,8 +153,16 @@ class MemoryAccountStore(AccountStore):
         return [
             each
             for each in newest_first
-            if account_id in (None, each.account_id) and (since is None or each.started_at >= since)
+            if account_id in (None, each.account_id)
+            and (since is None or each.started_at >= since)
+            and status in (None, each.status)
         ][:limit]
+
+    async def attempt_statistics(
+        self, account_id: UUID | None = None, *, since: datetime | None = None
+    ) -> AttemptStatistics:
+        """Sum up the attempts that began at `since` or later, of one account or all."""
+        return summed_up(await self.token_attempts(account_id, since=since, limit=sys.maxsize))
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         """Mark up to `limit` due tokens REFRESHING for `owner`, and return them as they stand now."""
@@ -163,7 +175,7 @@ class MemoryAccountStore(AccountStore):
         claimed = [_claimed(row, owner, until) for row in soonest]
         tables.revision += bool(claimed)
         tables.tokens.update((row.id, row) for row in claimed)
-        tables.put_at.update(((TokenRow, row.id), tables.revision) for row in claimed)
+        tables.tokens_put_at.update((row.id, tables.revision) for row in claimed)
         self._backend.commit(tables)
         return claimed
 
@@ -177,8 +189,11 @@ class MemoryAccountStore(AccountStore):
 
     async def wait_for_change(self, after: int) -> int:
         """Wait until the store's revision is above `after` and return it."""
-        while (revision := (await self._tables()).revision) <= after:
+        tables = await self._tables()
+        while tables.revision <= after:
             await self._backend.wait_for_write()
+            tables = self._backend.tables
+        revision: int = tables.revision
         return revision
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Self, final
 from uuid import UUID
 
@@ -24,7 +25,8 @@ class MemoryTables:
     ring: KeyRing | None = None
     audit: list[AuditLine] = attrs.field(factory=list)
     revision: int = 0
-    put_at: dict[tuple[type, UUID], int] = attrs.field(factory=dict)
+    accounts_put_at: dict[UUID, int] = attrs.field(factory=dict)
+    tokens_put_at: dict[UUID, int] = attrs.field(factory=dict)
     removed_at: dict[UUID, int] = attrs.field(factory=dict)
 
     def copy(self) -> Self:
@@ -35,18 +37,20 @@ class MemoryTables:
             tokens=dict(self.tokens),
             attempts=dict(self.attempts),
             audit=list(self.audit),
-            put_at=dict(self.put_at),
+            accounts_put_at=dict(self.accounts_put_at),
+            tokens_put_at=dict(self.tokens_put_at),
             removed_at=dict(self.removed_at),
         )
 
-    def delta(self, after: int) -> Delta:
-        """Return what batches with a revision above this one have left."""
+    def delta(self, after: int, now: datetime) -> Delta:
+        """Return what batches with a revision above this one have left, as it stands now."""
         return Delta(
             self.revision,
-            tuple(row for row in self.accounts.values() if self.put_at[AccountRow, row.id] > after),
-            tuple(row for row in self.tokens.values() if self.put_at[TokenRow, row.id] > after),
+            tuple(self.accounts[id] for id, at in self.accounts_put_at.items() if at > after and id in self.accounts),
+            tuple(self.tokens[id] for id, at in self.tokens_put_at.items() if at > after and id in self.tokens),
             frozenset(id for id, gone in self.removed_at.items() if gone > after and id not in self.accounts),
             self.ring,
+            now,
         )
 
     def carry_out_all(self, changes: Sequence[Change]) -> None:
@@ -80,7 +84,7 @@ class MemoryTables:
         if any(_collide(row, other) for other in self.accounts.values() if other.id != row.id):
             raise StaleVersion(f"account {row.id}: its number or its default role is taken")
         self._require_above_floor(row)
-        self.put_at[AccountRow, row.id] = self.revision
+        self.accounts_put_at[row.id] = self.revision
         self.accounts[row.id] = attrs.evolve(row, account=attrs.evolve(row.account, version=row.version + 1))
 
     def _put_token(self, row: TokenRow) -> None:
@@ -88,7 +92,7 @@ class MemoryTables:
         if row.id not in self.accounts:
             raise StaleVersion(f"token {row.id}: there is no such account")
         self._require_above_floor(row)
-        self.put_at[TokenRow, row.id] = self.revision
+        self.tokens_put_at[row.id] = self.revision
         self.tokens[row.id] = attrs.evolve(row, version=row.version + 1)
 
     def _remove(self, change: Remove) -> None:
@@ -96,8 +100,8 @@ class MemoryTables:
             raise StaleVersion(f"account {change.id}: there is no such account")
         _require(self.accounts[change.id], change.version)
         self.removed_at[change.id] = self.revision
-        del self.accounts[change.id]
-        self.tokens.pop(change.id, None)
+        for gone in (self.accounts, self.tokens, self.accounts_put_at, self.tokens_put_at):
+            gone.pop(change.id, None)
 
     def _put_ring(self, ring: KeyRing) -> None:
         _require_distinct(ring)

@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
 from decimal import Decimal
+from statistics import median
 from typing import Any, final
 
 import attrs
 import trio
 
 from tigercore.clock import SystemClock
-from tigercore.errors import ClientError, NotProcessed, OutcomeUnknown, RateLimited, Rejected, Unauthorized
-from tigercore.model import (
-    Credentials,
-    Environment,
-    License,
-    Operation,
-    OperationClass,
-    Secret,
-    Token,
-)
+from tigercore.errors import ClientError, NotProcessed, OutcomeUnknown, Rejected, Unauthorized
+from tigercore.model import Credentials, Environment, Grant, Secret, Token
 from tigercore.operations import account_key, operation
-from tigercore.ports import DriverContext, Endpoint, GatewayRequest, NoOptions, Signer, TigerClient
-from tigercore.testing._gateway import Answer, Arrival, Fault, GatewayScript, Move, token_text
+from tigercore.ports import (
+    Authorization,
+    DriverContext,
+    Endpoint,
+    GatewayRequest,
+    NoOptions,
+    Prompt,
+    Signer,
+    TigerClient,
+)
+from tigercore.testing._gateway import Answer, Denial, Fault, Move, token_text
+from tigercore.testing._scripted_gateway import ScriptedGateway as ScriptedGateway
+from tigercore.testing._scripted_outcome import outcome
+from tigercore.testing._scripted_signer import ScriptedSigner
 from tigercore.testing.clock import driver_context
 
 __all__ = ["ScriptedGateway", "ScriptedTigerClient"]
 
-_TIMEOUT = 15.0
-# These facts of the protocol stand in the drivers too, on purpose: what a fake shared with them, none would prove.
-_REFUSALS = frozenset({4, 1000, 1010, 1100, 1200, 1300, 4000})
-_THROTTLES = ("rate limit error", "too_many_requests", "requestrateexceedlimit")
-_WITH_NESTED_CODE = frozenset({"place_order", "modify_order", "cancel_order", "order_no"})
 _REFRESH, _PROBE = operation("user_token_refresh"), operation("accounts")
-
-
-@final
-class ScriptedGateway(GatewayScript):
-    """A gateway without a network."""
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Return an endpoint that this gateway answers, as it does every one but the dead one."""
-        return Endpoint(Environment.SANDBOX, License.TBHK, "http://127.0.0.1:1/gateway")
-
-    @property
-    def dead_endpoint(self) -> Endpoint:
-        """Return the one endpoint that refuses connections."""
-        return Endpoint(Environment.SANDBOX, License.TBHK, "http://127.0.0.1:2/gateway")
+_REVOKE = attrs.evolve(_REFRESH, method="oauth2_revoke")
+_NOT_YET = frozenset({"authorization_pending", "slow_down"})
 
 
 @final
@@ -59,7 +47,8 @@ class ScriptedTigerClient(TigerClient):
 
     A call meets, in this order: a failure of `fail`, a move of `gateway.then`, the data of `answer`, null.
     `calls` lists (account, method, params) as sent; `gateway.arrivals` adds the developer and the token.
-    `latency`, in seconds, is spent in each call before it is answered.
+    `latency`, in seconds, is spent in each call before it is answered. `ahead` is by how many seconds the gateway's
+    clock is ahead.
     """
 
     def __init__(self, options: NoOptions | None = None, context: DriverContext | None = None) -> None:
@@ -67,9 +56,20 @@ class ScriptedTigerClient(TigerClient):
         self.gateway = ScriptedGateway()
         self.calls: list[tuple[str | None, str, dict[str, Any]]] = []
         self.latency = 0.0
+        self.ahead = 0.0
+        self.revoked: list[str] = []
+        self._zeros: deque[float] = deque(maxlen=5)  # the gateway's time at the zero of `monotonic`, by its stamps
         self._answers: dict[str, Any] = {}
         self._failures: list[_Failure] = []
         self._minted = 0
+
+    @property
+    def skew(self) -> float | None:
+        """Return `ahead`, once the gateway has answered anything, and by how much this clock was set back since."""
+        if not self._zeros:
+            return None
+        zero = median(self._zeros)
+        return round(zero + self.context.clock.monotonic() - self.context.clock.now().timestamp(), 3)
 
     def answer(self, method: str, data: Any) -> None:
         """Answer this method with this data from now on."""
@@ -89,13 +89,13 @@ class ScriptedTigerClient(TigerClient):
 
     def signer(self, credentials: Credentials, endpoint: Endpoint) -> Signer:
         """Make a signer that signs with a hash."""
-        if not credentials.private_key.reveal().startswith("KEY"):
+        if credentials.private_key is not None and not credentials.private_key.reveal().startswith("KEY"):
             raise ValueError("the private key cannot be parsed: in this fake it starts with KEY")
-        return _ScriptedSigner(credentials, endpoint)
+        return ScriptedSigner(credentials, endpoint)
 
     async def call(self, request: GatewayRequest, signer: Signer, token: Token | None) -> Any:
         """Let the request meet what was scripted for it."""
-        if not isinstance(signer, _ScriptedSigner):
+        if not isinstance(signer, ScriptedSigner):
             raise TypeError("the signer is another client's: make it with this client's signer()")
         params = _params(request)
         self.calls.append((request.account, request.operation.method, params))
@@ -107,15 +107,16 @@ class ScriptedTigerClient(TigerClient):
             raise move
         if move is not Fault.CLOSE_BEFORE_READING:
             self.gateway.record(signer.arrival(request.operation.method, params, token))
-        return await _outcome(request, move, signer.secrets(token))
+        if isinstance(move, Answer):
+            self._learn(move.stamp)
+        return await outcome(request, move, signer.secrets(token))
 
     async def refresh(self, signer: Signer, token: Token) -> Token:
-        """Ask the gateway for a token; unless it is scripted, that is a new one of thirty days."""
-        data = await self.call(GatewayRequest(_REFRESH, {}), signer, token)
-        try:
-            return Token.parse(data["token"])
-        except (TypeError, KeyError, ValueError):
-            raise OutcomeUnknown(_REFRESH.method, "the reply holds no token") from None
+        """Ask for a token; unless it is scripted, that is a new one of thirty days, or a grant of an hour."""
+        if isinstance(signer, ScriptedSigner) and signer.is_bearer:
+            await self.call(GatewayRequest(_REFRESH, {}), signer, _shown(token))
+            return self._granted(Grant.of(token).client_id, token.issued_at)
+        return _later(await self.call(GatewayRequest(_REFRESH, {}), signer, token), token)
 
     async def probe(self, signer: Signer, token: Token | None) -> bool:
         """List the accounts, and see whether the key or the token is refused."""
@@ -127,6 +128,52 @@ class ScriptedTigerClient(TigerClient):
             raise
         return True
 
+    async def authorize(self, wanted: Authorization, show: Callable[[Prompt], None]) -> Token:
+        """Show a page, and let the person consent at once, unless `fail` says otherwise of the method `authorize`."""
+        prompt = Prompt(f"{self.gateway.issuer}/device", "WDJB-MJHT" if wanted.device else None, 600.0)
+        show(prompt)
+        await trio.sleep(self.latency)
+        for failure in self._failures:
+            if failure.method == "authorize" and failure.times and isinstance(failure.error, ClientError):
+                failure.times -= 1
+                raise failure.error
+        await self._decided(prompt)
+        return self._granted(wanted.client_id or "client-1", None)
+
+    async def revoke(self, signer: Signer, token: Token) -> None:
+        """Take note that a grant was ended."""
+        if not isinstance(signer, ScriptedSigner) or not signer.is_bearer:
+            raise Rejected("revoke", "only OAuth2 grants can be revoked")
+        await self.call(GatewayRequest(_REVOKE, {}), signer, _shown(token))
+        self.revoked.append(Grant.of(token).client_id)
+
+    async def _decided(self, prompt: Prompt) -> None:
+        """Let the person decide: the next moves are theirs."""
+        with trio.move_on_after(prompt.expires_in):
+            move = self.gateway.take()
+            while isinstance(move, Denial) and move.error in _NOT_YET:
+                move = self.gateway.take()
+            if isinstance(move, Denial):
+                raise Rejected("authorize", "the consent was refused")
+            if move is not Fault.HANG:
+                return
+            await trio.sleep_forever()
+        raise Rejected("authorize", "nobody consented in time")
+
+    def _granted(self, client_id: str, before: datetime | None) -> Token:
+        self._minted += 1
+        now = self.context.clock.now()
+        born = now if before is None else max(now, before + timedelta(milliseconds=1))
+        access, again = (Secret(f"{kind}-{client_id}-{self._minted}") for kind in ("access", "refresh"))
+        ends = born + timedelta(hours=1)
+        return Grant(self.gateway.issuer, client_id, access, again, "api.account:read", born, ends).token()
+
+    def _learn(self, stamp: Any) -> None:
+        clock = self.context.clock
+        told = round((clock.now().timestamp() + self.ahead) * 1000) if stamp is None else stamp
+        if type(told) is int and 10**12 <= told < 10**13:
+            self._zeros.append(told / 1000 - clock.monotonic())
+
     def _meet(self, request: GatewayRequest) -> ClientError | Move:
         for failure in self._failures:
             if failure.selects(request):
@@ -137,7 +184,8 @@ class ScriptedTigerClient(TigerClient):
     def _data(self, method: str) -> Any:
         if method == _REFRESH.method and method not in self._answers:
             self._minted += 1
-            return {"token": token_text(self.context.clock.now(), tail=self._minted.to_bytes(16, "big"))}
+            born = self.context.clock.now() + timedelta(seconds=self.ahead)
+            return {"token": token_text(born, tail=self._minted.to_bytes(16, "big"))}
         return self._answers.get(method)
 
 
@@ -157,24 +205,25 @@ class _Failure:
         )
 
 
-@final
-class _ScriptedSigner(Signer):
-    def __init__(self, credentials: Credentials, endpoint: Endpoint) -> None:
-        self._credentials = credentials
-        self.endpoint = endpoint
+def _shown(token: Token) -> Token:
+    """Return a grant whose refresh token is what the other side sees."""
+    try:
+        held = Grant.of(token)
+    except ValueError as error:
+        fault = str(error)
+    else:
+        return attrs.evolve(held, access_token=held.refresh_token).token()
+    raise Rejected("oauth2", fault)
 
-    def __repr__(self) -> str:
-        return "<_ScriptedSigner>"
 
-    def sign(self, content: bytes) -> str:
-        return base64.b64encode(hashlib.sha256(content).digest()).decode()
-
-    def arrival(self, method: str, params: Mapping[str, Any], token: Token | None) -> Arrival:
-        return Arrival(method, params, self._credentials.tiger_id.reveal(), token.value.reveal() if token else None)
-
-    def secrets(self, token: Token | None) -> list[Secret]:
-        held = self._credentials
-        return [s for s in (held.private_key, held.tiger_id, held.secret_key, token and token.value) if s]
+def _later(data: Any, token: Token) -> Token:
+    """Return the token of a reply; one of the same moment passes, because the clocks of tests stand still."""
+    with suppress(TypeError, KeyError, ValueError):
+        fresh = Token.parse(data["token"])
+        older = fresh.issued_at and token.issued_at and fresh.issued_at < token.issued_at
+        if not older and fresh.value != token.value:
+            return fresh
+    raise OutcomeUnknown(_REFRESH.method, "the reply holds no newer token")
 
 
 def _number(value: Any) -> float:
@@ -192,41 +241,3 @@ def _params(request: GatewayRequest) -> dict[str, Any]:
     if request.operation.binds_account and request.account is not None:
         params[account_key(request.operation)] = request.account
     return params
-
-
-async def _outcome(request: GatewayRequest, move: Move, secrets: list[Secret]) -> Any:
-    method = request.operation.method
-    if move is Fault.HANG:
-        with trio.move_on_after(_TIMEOUT if request.timeout is None else request.timeout):
-            await trio.sleep_forever()
-    if not isinstance(move, Answer):
-        raise OutcomeUnknown(method, "the gateway sent no whole reply in time")
-    data = json.loads(json.dumps(move.data, default=float), parse_float=Decimal)
-    if isinstance(data, str) and move.code == 0:
-        data = json.loads(data, parse_float=Decimal)
-    code, message = move.code, move.message
-    if code == 0 and method in _WITH_NESTED_CODE and isinstance(data, dict):
-        code, message = int(data.get("code") or 0), str(data.get("message", ""))
-    if move.status != 200 or code != 0:
-        raise _verdict(request.operation, move.status, code, _clean(message, secrets))
-    return data
-
-
-def _verdict(operation: Operation, status: int, code: int, message: str) -> ClientError:
-    method, text = operation.method, message.lower()
-    if status == 429 or code == 5 or (code in _REFUSALS and any(words in text for words in _THROTTLES)):
-        return RateLimited(method, message, retry_after=60.0, code=code)
-    if status == 401 or (status == 200 and code == 2400 and "user token" in text):
-        code = code if code == 2400 else 401
-        if operation.safety.read_only or operation.safety is OperationClass.TOKEN:
-            return Unauthorized(method, message, code=code)
-    elif status == 200 and code in _REFUSALS:
-        return Rejected(method, message, code=code)
-    return OutcomeUnknown(method, message, code=code)
-
-
-def _clean(message: str, secrets: list[Secret]) -> str:
-    text = "".join(letter for letter in message if letter.isprintable())
-    for secret in secrets:
-        text = text.replace(secret.reveal(), "***")
-    return text[:200]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -21,6 +22,7 @@ from tigercore.testing._store_samples import (
 )
 
 _HOUR = timedelta(hours=1)
+_STARTED, _LOST = TokenRefreshStatus.STARTED, TokenRefreshStatus.LOST
 
 
 class LogLaws(StoreLaws):
@@ -92,6 +94,43 @@ class LogLaws(StoreLaws):
         await store.apply([Record(known)])
         assert [] == await store.token_attempts(before=unknown.id)
 
+    async def test_attempts_come_of_one_status(self, store: AccountStore) -> None:
+        tries = {status: attempt(account_row().id, status=status) for status in TokenRefreshStatus}
+        await store.apply([Record(each) for each in tries.values()])
+        assert [[each] for each in tries.values()] == [await store.token_attempts(status=each) for each in tries]
+
+    async def test_an_attempt_that_is_recorded_again_is_of_its_new_status(self, store: AccountStore) -> None:
+        begun = attempt(account_row().id, status=_STARTED)
+        ended = attrs.evolve(begun, status=_LOST)
+        await store.apply([Record(begun)])
+        await store.apply([Record(ended)])
+        assert [[], [ended]] == [await store.token_attempts(status=each) for each in (_STARTED, _LOST)]
+
+    async def test_attempts_of_one_status_come_of_one_account_and_since_a_moment(self, store: AccountStore) -> None:
+        mine, others = account_row().id, account_row().id
+        wanted = attempt(mine, NOON, status=_LOST)
+        early, another = attempt(mine, NOON - _HOUR, status=_LOST), attempt(mine, NOON, status=_STARTED)
+        theirs = attempt(others, NOON, status=_LOST)
+        await store.apply([Record(each) for each in (early, wanted, another, theirs)])
+        assert [wanted] == await store.token_attempts(mine, since=NOON, status=_LOST)
+
+    async def test_the_limit_counts_attempts_of_the_status_that_was_asked(self, store: AccountStore) -> None:
+        first, _, third, _ = tries = _attempts_of_two_statuses()
+        await store.apply([Record(each) for each in tries])
+        assert [third, first] == await store.token_attempts(status=_LOST, limit=2)
+
+    async def test_pages_of_attempts_are_of_one_status(self, store: AccountStore) -> None:
+        tries = [*_attempts_of_two_statuses(), *_attempts_of_two_statuses()]
+        await store.apply([Record(each) for each in tries])
+        lost = [each for each in await store.token_attempts() if each.status is _LOST]
+        assert [lost[:2], lost[2:]] == await _pages(store, status=_LOST)
+
+    async def test_a_page_of_one_status_may_stand_behind_an_attempt_of_another(self, store: AccountStore) -> None:
+        first, second, third, fourth = tries = _attempts_of_two_statuses()
+        await store.apply([Record(each) for each in tries])
+        pages = [await store.token_attempts(status=_LOST, before=each.id) for each in (fourth, second)]
+        assert [[third, first], [first]] == pages
+
     async def test_an_audit_entry_comes_back_as_it_was(self, store: AccountStore) -> None:
         entry = full_audit_entry()
         await store.apply([Record(entry)])
@@ -136,19 +175,23 @@ def _attempts_of_one_moment(count: int) -> list[TokenAttempt]:
     return [attempt(id) for _ in range(count)]
 
 
+def _attempts_of_two_statuses() -> list[TokenAttempt]:
+    """Return four attempts, oldest first: LOST, STARTED, LOST, STARTED."""
+    id = account_row().id
+    return [attempt(id, NOON + hours * _HOUR, status=(_LOST, _STARTED)[hours % 2]) for hours in range(4)]
+
+
 def _seven_attempts() -> list[TokenAttempt]:
     """Return attempts that were recorded in another order than they began, three of them at one moment."""
     id = account_row().id
     return [attempt(id, NOON + hours * _HOUR) for hours in (2, 0, 1, 1, 3, 1, 0)]
 
 
-async def _pages(
-    store: AccountStore, account_id: UUID | None = None, *, since: datetime | None = None
-) -> list[list[TokenAttempt]]:
+async def _pages(store: AccountStore, account_id: UUID | None = None, **asked: Any) -> list[list[TokenAttempt]]:
     """Read pages of two, of which the last has something on it; one that repeats itself ends in time."""
     pages: list[list[TokenAttempt]] = []
     last: UUID | None = None
-    while len(pages) < 9 and (page := await store.token_attempts(account_id, since=since, before=last, limit=2)):
+    while len(pages) < 9 and (page := await store.token_attempts(account_id, **asked, before=last, limit=2)):
         pages.append(page)
         last = page[-1].id
     return pages

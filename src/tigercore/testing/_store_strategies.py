@@ -13,6 +13,7 @@ from tigercore.model import (
     AuditEntry,
     AuditResult,
     AuditSeverity,
+    Authentication,
     Environment,
     KeyRing,
     KeySlot,
@@ -33,7 +34,8 @@ _PAST, _FUTURE = datetime(2001, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=U
 ids = st.sampled_from(_IDS)
 _versions = st.sampled_from([0, 0, 1, 1, 2, 3])
 _text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
-_any_moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1))
+# 280 years: the seconds between two of them are exact as a float
+_any_moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1), max_value=datetime(2180, 1, 1))
 moments = _any_moments | st.sampled_from([_PAST, _FUTURE])
 _small = st.integers(0, 2**31)
 _keks = st.integers(0, 3)
@@ -58,6 +60,7 @@ _accounts = st.builds(
     is_default_data=st.booleans(),
     error_count=_small,
     developer=_text,
+    authentication=st.sampled_from(Authentication),
     version=_versions,
 )
 _tokens = st.builds(
@@ -133,3 +136,10 @@ changes: st.SearchStrategy[Change] = st.one_of(
 )
 
 batches = st.lists(changes, max_size=6)
+asked_of_attempts = st.fixed_dictionaries(
+    {
+        "since": st.none() | moments,
+        "status": st.none() | st.sampled_from(TokenRefreshStatus),
+        "limit": st.integers(1, 3),
+    }
+)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 import trio
 
-from tigercore.errors import ClientError, OutcomeUnknown, RateLimited, Rejected, Unauthorized
-from tigercore.model import Credentials, Environment, Secret, Token
-from tigercore.ports import Endpoint, GatewayRequest, Signer, TigerClient
-from tigercore.testing._client_verdicts import CANCEL, MODIFY, ORDER_NO, PLACE, QUOTE, READ, ClientVerdicts
+from tigercore.errors import Rejected
+from tigercore.model import Credentials, Secret
+from tigercore.ports import GatewayRequest, Signer, TigerClient
+from tigercore.testing._client_grant_laws import ClientGrantLaws
+from tigercore.testing._client_secret_laws import ClientSecretLaws
+from tigercore.testing._client_skew_laws import ClientSkewLaws
+from tigercore.testing._client_suite import BORN as BORN
+from tigercore.testing._client_suite import CANCEL, MODIFY, ORDER_NO, PLACE, QUOTE, READ
+from tigercore.testing._client_suite import a_token as a_token
+from tigercore.testing._client_token_laws import ClientTokenLaws
+from tigercore.testing._client_verdicts import ClientVerdicts
 from tigercore.testing._gateway import Answer as Answer
 from tigercore.testing._gateway import Arrival as Arrival
+from tigercore.testing._gateway import Denial as Denial
 from tigercore.testing._gateway import Fault as Fault
 from tigercore.testing._gateway import GatewayScript as GatewayScript
 from tigercore.testing._gateway import Move as Move
@@ -28,19 +30,12 @@ from tigercore.testing._gateway import token_text as token_text
 from tigercore.testing._socket_gateway import SocketGateway as SocketGateway
 from tigercore.testing._socket_gateway import open_socket_gateway as open_socket_gateway
 
-BORN = datetime(2026, 1, 5, tzinfo=UTC)
-_NO_KEY = "no-such-private-material"
 
-
-def a_token(number: int = 0) -> Token:
-    """Return a token that is told from the others by its number."""
-    return Token.parse(token_text(BORN, tail=number.to_bytes(16, "big")))
-
-
-class TigerClientContract(ClientVerdicts):
+class TigerClientContract(ClientVerdicts, ClientTokenLaws, ClientGrantLaws, ClientSkewLaws, ClientSecretLaws):
     """What every `TigerClient` keeps. Override the fixtures `client`, `gateway` and `credentials`.
 
-    `credentials` hold a secret_key, and a private key that `validate` takes. Laws on faults are in `ClientVerdicts`.
+    `credentials` hold a secret_key, and a private key that `validate` takes. The
+    `gateway` has an issuer of grants, who can be reached.
     """
 
     # -- what is sent ------------------------------------------------------------------------------------------
@@ -154,120 +149,6 @@ class TigerClientContract(ClientVerdicts):
         await client.call(GatewayRequest(QUOTE, {}), signer, None)
         assert [PLACE.method, QUOTE.method] == [arrival.method for arrival in gateway.arrivals]
 
-    # -- tokens ------------------------------------------------------------------------------------------------
-
-    async def test_refresh_gives_the_new_token_and_its_end(
-        self, client: TigerClient, gateway: GatewayScript, signer: Signer
-    ) -> None:
-        text = token_text(BORN, timedelta(days=15), tail=b"a newer token..!")
-        gateway.then(Answer({"tigerId": 20150001, "license": "TBHK", "token": text}))
-        token = await client.refresh(signer, a_token())
-        assert (text, BORN, BORN + timedelta(days=15)) == (token.value.reveal(), token.issued_at, token.expires_at)
-
-    async def test_refresh_shows_the_old_token_and_is_sent_once(
-        self, client: TigerClient, gateway: GatewayScript, signer: Signer
-    ) -> None:
-        gateway.then(Answer({"token": token_text(BORN)}))
-        await client.refresh(signer, a_token(3))
-        [arrival] = gateway.arrivals
-        assert ("user_token_refresh", a_token(3).value.reveal()) == (arrival.method, arrival.token)
-
-    async def test_refresh_of_a_refused_token_is_unauthorized(
-        self, client: TigerClient, gateway: GatewayScript, signer: Signer
-    ) -> None:
-        refused = "user token error(user token expired invalid)"
-        for answer in (Answer(code=2400, message=refused), Answer(status=401, code=2400, message=refused)):
-            gateway.then(answer)
-            with pytest.raises(Unauthorized):
-                await client.refresh(signer, a_token())
-
-    async def test_refresh_that_a_failing_server_answers_is_unknown(
-        self, client: TigerClient, gateway: GatewayScript, signer: Signer
-    ) -> None:
-        for status, code in ((500, 1), (502, 2400), (200, 1), (200, 2)):
-            gateway.then(Answer(status=status, code=code, message="server error(failed to store the user token)"))
-            with pytest.raises(OutcomeUnknown):
-                await client.refresh(signer, a_token())
-
-    async def test_refresh_whose_reply_holds_no_token_is_unknown(
-        self, client: TigerClient, gateway: GatewayScript, signer: Signer
-    ) -> None:
-        replies = (Answer(), Answer({}), Answer([]), Answer({"token": None}), Answer({"token": "not a token"}))
-        for reply in replies:
-            gateway.then(reply)
-            with pytest.raises(OutcomeUnknown):
-                await client.refresh(signer, a_token())
-
-    async def test_a_probe_that_is_answered_is_true(
-        self, client: TigerClient, gateway: GatewayScript, signer: Signer
-    ) -> None:
-        gateway.then(Answer({"items": []}))
-        assert await client.probe(signer, a_token()) is True
-
-    async def test_a_probe_with_a_refused_key_or_token_is_false(
-        self, client: TigerClient, gateway: GatewayScript, signer: Signer
-    ) -> None:
-        gateway.then(
-            Answer(code=2400, message="user token error(user token invalid)"),
-            Answer(code=1000, message="common param error(failed to verify signature, please make sure you use ...)"),
-        )
-        assert [False, False] == [await client.probe(signer, a_token()) for _ in range(2)]
-
-    async def test_a_probe_that_meets_another_error_raises_it(
-        self, client: TigerClient, gateway: GatewayScript, signer: Signer
-    ) -> None:
-        gateway.then(Answer(code=5, message="rate limit error", status=429))
-        with pytest.raises(RateLimited):
-            await client.probe(signer, a_token())
-
-    # -- keys and secrets --------------------------------------------------------------------------------------
-
-    async def test_validate_takes_a_good_key(self, client: TigerClient, credentials: Credentials) -> None:
-        client.validate(credentials, Endpoint(Environment.PRODUCTION))
-
-    async def test_validate_refuses_a_bad_key_without_showing_it(self, client: TigerClient) -> None:
-        with _refusal_that_hides(_NO_KEY):
-            client.validate(Credentials(Secret("20150001"), Secret(_NO_KEY)), Endpoint(Environment.PRODUCTION))
-
-    async def test_signer_refuses_a_bad_key_without_showing_it(self, client: TigerClient) -> None:
-        with _refusal_that_hides(_NO_KEY):
-            client.signer(Credentials(Secret("20150001"), Secret(_NO_KEY)), Endpoint(Environment.PRODUCTION))
-
-    async def test_validate_refuses_an_endpoint_that_could_steal_requests(
-        self, client: TigerClient, credentials: Credentials
-    ) -> None:
-        for environment in Environment:
-            for url in ("http://gateway.example.com/gateway", "https://user:word@openapi.tigerfintech.com/gateway"):
-                with pytest.raises(ValueError):  # noqa: PT011  (each driver words it in its own way)
-                    client.validate(credentials, Endpoint(environment, server_url=url))
-
-    async def test_a_signature_is_base64(self, signer: Signer) -> None:
-        assert len(base64.b64decode(signer.sign(b"content"), validate=True)) >= 16
-
-    async def test_a_signer_shows_nothing(self, signer: Signer, credentials: Credentials) -> None:
-        shown = f"{signer} {signer!r}"
-        assert [] == [secret for secret in _texts(credentials) if secret in shown]
-
-    async def test_an_error_shows_no_secret(
-        self, client: TigerClient, gateway: GatewayScript, signer: Signer, credentials: Credentials
-    ) -> None:
-        token = a_token()
-        secrets = [*_texts(credentials), token.value.reveal()]
-        for secret in secrets:
-            gateway.then(Answer(code=1200, message=f"bad_request:this is yours: {secret}"))
-            with pytest.raises(ClientError) as caught:
-                await client.call(GatewayRequest(PLACE, {}, "12345678"), signer, token)
-            shown = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
-            assert [] == [text for text in secrets if text in shown]
-
-    async def test_an_error_is_one_short_printable_line(
-        self, client: TigerClient, gateway: GatewayScript, signer: Signer
-    ) -> None:
-        gateway.then(Answer(code=1200, message="no\r\n\x00\x1b[31m\u202e" + " and no" * 1000))
-        with pytest.raises(Rejected) as caught:
-            await client.call(GatewayRequest(PLACE, {}, "12345678"), signer, None)
-        assert (True, True) == (str(caught.value).isprintable(), len(str(caught.value)) <= 500)
-
 
 async def _cancelled(client: TigerClient, gateway: GatewayScript, signer: Signer) -> None:
     gateway.then(Fault.HANG)
@@ -275,17 +156,3 @@ async def _cancelled(client: TigerClient, gateway: GatewayScript, signer: Signer
         nursery.start_soon(client.call, GatewayRequest(PLACE, {}, "12345678", timeout=1), signer, None)
         await gateway.arrived(1)
         nursery.cancel_scope.cancel()
-
-
-@contextmanager
-def _refusal_that_hides(secret: str) -> Iterator[None]:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011  (each driver words it in its own way)
-        yield
-    assert secret not in "".join(traceback.format_exception(caught.value))
-
-
-def _texts(credentials: Credentials) -> list[str]:
-    """Return the secrets as text; of a key in PEM, the lines that tell something."""
-    held: list[Any] = [credentials.tiger_id, credentials.secret_key]
-    key = [line for line in credentials.private_key.reveal().splitlines() if len(line) >= 32 and "-" * 5 not in line]
-    return [secret.reveal() for secret in held if secret] + key

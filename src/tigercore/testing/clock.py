@@ -23,6 +23,10 @@ class ManualClock(Clock):
         """Move both times forward by this many seconds."""
         self._elapsed += seconds
 
+    def step(self, seconds: float) -> None:
+        """Set the wall time forward or back, as a person or NTP does; no time passes."""
+        self._start += timedelta(seconds=seconds)
+
     def now(self) -> datetime:
         """Return the wall time of the test, aware, in UTC."""
         return self._start + timedelta(seconds=self._elapsed)

@@ -18,7 +18,7 @@ from tigercore.errors import StaleVersion
 from tigercore.model import KeyRing
 from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, Delta, Put, Remove, TokenRow
 from tigercore.testing._memory_store import MemoryAccountStore, MemoryOptions
-from tigercore.testing._store_strategies import batches, changes, ids, moments
+from tigercore.testing._store_strategies import asked_of_attempts, batches, changes, ids, moments
 from tigercore.testing.clock import driver_context
 
 T = TypeVar("T")
@@ -103,10 +103,15 @@ class StoreMachine(RuleBasedStateMachine):
         """Tell what was put and removed since some revision."""
         self._same(lambda store: _told_since(store, back))
 
-    @rule(before=ids, account_id=st.none() | ids, since=st.none() | moments, limit=st.integers(1, 3))
-    def turn_a_page(self, before: UUID, account_id: UUID | None, since: datetime | None, limit: int) -> None:
-        """Read a page of attempts that stand behind one, which may not be there."""
-        self._same(lambda store: store.token_attempts(account_id, since=since, before=before, limit=limit))
+    @rule(before=st.none() | ids, account_id=st.none() | ids, asked=asked_of_attempts)
+    def turn_a_page(self, before: UUID | None, account_id: UUID | None, asked: dict[str, Any]) -> None:
+        """Read a page of attempts, the first or what stands behind one, which may not be there."""
+        self._same(lambda store: store.token_attempts(account_id, before=before, **asked))
+
+    @rule(account_id=st.none() | ids, since=st.none() | moments)
+    def sum_up(self, account_id: UUID | None, since: datetime | None) -> None:
+        """Sum attempts up."""
+        self._same(lambda store: store.attempt_statistics(account_id, since=since))
 
     @invariant()
     def the_same_stands(self) -> None:
@@ -143,6 +148,7 @@ async def _everything(store: AccountStore) -> list[Any]:
     return [
         *rows,
         *picked,
+        await store.attempt_statistics(),
         await store.key_ring(),
         await store.wait_for_change(-1),
         await _told(store, -1),

@@ -21,6 +21,7 @@ from tigercore.testing._memory_store import MemoryBackend as MemoryBackend
 from tigercore.testing._memory_store import MemoryOptions as MemoryOptions
 from tigercore.testing._store_cancel_laws import CancelLaws
 from tigercore.testing._store_claim_laws import ClaimLaws
+from tigercore.testing._store_clock_laws import ClockLaws
 from tigercore.testing._store_delta_laws import DeltaLaws, MomentLaws, RemovedLaws
 from tigercore.testing._store_feed_laws import FeedLaws
 from tigercore.testing._store_floor_laws import FloorLaws
@@ -31,6 +32,7 @@ from tigercore.testing._store_record_laws import RecordLaws
 from tigercore.testing._store_ring_laws import RingLaws
 from tigercore.testing._store_row_laws import RowLaws
 from tigercore.testing._store_safety_laws import AtRestLaws, SafetyLaws
+from tigercore.testing._store_statistics_laws import StatisticsLaws
 
 
 class AccountStoreContract(
@@ -40,7 +42,9 @@ class AccountStoreContract(
     PurgeLaws,
     LogLaws,
     RecordLaws,
+    StatisticsLaws,
     ClaimLaws,
+    ClockLaws,
     FeedLaws,
     DeltaLaws,
     RemovedLaws,

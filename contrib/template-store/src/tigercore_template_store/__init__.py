@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -12,10 +13,11 @@ from uuid import UUID
 import attrs
 import trio
 
-from tigercore.model import KeyRing
+from tigercore.model import KeyRing, TokenRefreshStatus
 from tigercore.ports import (
     AccountRow,
     AccountStore,
+    AttemptStatistics,
     AuditLine,
     Change,
     Delta,
@@ -26,6 +28,7 @@ from tigercore.ports import (
     TokenRow,
 )
 from tigercore_template_store.file import JsonFile
+from tigercore_template_store.statistics import summed_up
 from tigercore_template_store.tables import FORMAT, Tables
 
 T = TypeVar("T")
@@ -89,7 +92,7 @@ class JsonFileStore(AccountStore):
 
     async def delta(self, after: int = -1) -> Delta:
         """Return what batches with a revision above `after` have left."""
-        return (await self._load()).delta(after)
+        return (await self._load()).delta(after, self.context.clock.now())
 
     async def token_attempts(
         self,
@@ -97,14 +100,23 @@ class JsonFileStore(AccountStore):
         *,
         since: datetime | None = None,
         before: UUID | None = None,
+        status: TokenRefreshStatus | None = None,
         limit: int = 1000,
     ) -> list[TokenAttempt]:
         """Return attempts, newest first, of one account or all."""
         return [
             each
             for each in (await self._load()).attempts_behind(before)
-            if account_id in (None, each.account_id) and (since is None or each.started_at >= since)
+            if account_id in (None, each.account_id)
+            and (since is None or each.started_at >= since)
+            and status in (None, each.status)
         ][:limit]
+
+    async def attempt_statistics(
+        self, account_id: UUID | None = None, *, since: datetime | None = None
+    ) -> AttemptStatistics:
+        """Sum up attempts, which this store has in its hands anyway; a database counts them itself."""
+        return summed_up(await self.token_attempts(account_id, since=since, limit=sys.maxsize))
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         """Mark up to `limit` due tokens REFRESHING for `owner`, and return them; the clock is the host's."""

@@ -111,14 +111,15 @@ class Tables:
             self.tokens[row.id], self.token_put_at[row.id] = row, self.revision
         return claimed
 
-    def delta(self, after: int) -> Delta:
-        """Return what batches with a revision above this one have left."""
+    def delta(self, after: int, now: datetime) -> Delta:
+        """Return what batches with a revision above this one have left, as it stands now."""
         return Delta(
             self.revision,
             tuple(row for row in self.accounts.values() if self.account_put_at[row.id] > after),
             tuple(row for row in self.tokens.values() if self.token_put_at[row.id] > after),
             frozenset(id for id, gone in self.removed_at.items() if gone > after and id not in self.accounts),
             self.ring,
+            now,
         )
 
     def attempts_behind(self, before: UUID | None) -> list[TokenAttempt]:

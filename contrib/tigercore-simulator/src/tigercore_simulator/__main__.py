@@ -7,13 +7,16 @@ import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import trio
 
 from tigercore_simulator import portal
-from tigercore_simulator.limits import UNLIMITED, Limits
+from tigercore_simulator.consent import Answer, Consent
+from tigercore_simulator.grants import Terms
+from tigercore_simulator.limits import DOCUMENTED, UNLIMITED
 from tigercore_simulator.simulator import Simulator, open_simulator
 
 _MOST_DEVELOPERS = 1000
@@ -22,7 +25,7 @@ _PORT_TROUBLE = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted, and return the exit code."""
-    wanted = _parser().parse_args(arguments)
+    wanted = parser().parse_args(arguments)
     failures: list[OSError] = []
     try:
         trio.run(_serve, wanted)
@@ -34,15 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _serve(wanted: Namespace) -> None:
-    limits = UNLIMITED if wanted.unlimited else Limits()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_simulator(
-            developers=wanted.developers,
-            seed=wanted.seed,
-            port=wanted.port,
-            token_grace=wanted.token_grace,
-            limits=limits,
-        ) as simulator:
+        async with open_simulator(**options(wanted)) as simulator:
             directories = simulator.write(wanted.out, wanted.account_kind)
             print(json.dumps(_ready(simulator, directories)), flush=True)
             async with trio.open_nursery() as nursery:
@@ -66,7 +62,24 @@ def _ready(simulator: Simulator, directories: dict[str, tuple[Path, ...]]) -> di
         places = [str(place.resolve()) for place in directories[each.tiger_id]]
         row = {"tiger_id": each.tiger_id, "license": each.license, "accounts": each.accounts, "directory": places[0]}
         rows.append(row if len(places) == 1 else {**row, "directories": places})
-    return {"url": simulator.url, "admin": simulator.admin, "developers": rows}
+    addresses = {"url": simulator.url, "admin": simulator.admin, "issuer": simulator.issuer.url}
+    return addresses | {"developers": rows}
+
+
+def options(wanted: Namespace) -> dict[str, Any]:
+    """Return what a command line asks of ``open_simulator``."""
+    consent = Consent(answer=wanted.consent)
+    return {
+        "developers": wanted.developers,
+        "seed": wanted.seed,
+        "port": wanted.port,
+        "limits": UNLIMITED if wanted.unlimited else DOCUMENTED,
+        "token_lifetime": wanted.token_life,
+        "token_grace": wanted.token_grace,
+        "token_lenient": wanted.token_lenient,
+        "terms": Terms(wanted.access_life, refresh_grace=wanted.refresh_grace, consent=consent),
+        "clock_offset": wanted.clock_offset,
+    }
 
 
 class _Parser(ArgumentParser):
@@ -75,14 +88,23 @@ class _Parser(ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see --help\n")
 
 
-def _parser() -> ArgumentParser:
+def parser() -> ArgumentParser:
+    """Return what reads the command line."""
     parser = _Parser(prog="tigercore_simulator", description="Tiger Brokers' gateway on a local port.")
     parser.add_argument("--port", type=_bounded(0, 65_535), default=0, help="0, the default, takes any free port")
     parser.add_argument("--developers", type=_bounded(1, _MOST_DEVELOPERS), default=3)
     parser.add_argument("--out", type=Path, required=True, help="where the developers' files go")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--account-kind", choices=portal.KINDS, default="paper", help="which account the files name")
-    parser.add_argument("--token-grace", type=float, default=0.0, help="seconds a rotated token stays good")
+    parser.add_argument("--token-life", type=_seconds, default=30 * 86_400.0, help="seconds a token lives")
+    parser.add_argument("--token-grace", type=_seconds, default=0.0, help="seconds a rotated token stays good")
+    parser.add_argument("--token-lenient", action="store_true", help="let a rotated token be refreshed")
+    parser.add_argument("--access-life", type=_seconds, default=3600.0, help="seconds an OAuth 2.0 access token lives")
+    parser.add_argument(
+        "--refresh-grace", type=_seconds, default=0.0, help="seconds a rotated refresh token stays good"
+    )
+    parser.add_argument("--consent", choices=list(Answer), default=Answer.ALLOW, help="what OAuth 2.0 clients are told")
+    parser.add_argument("--clock-offset", type=_offset, default=0.0, help="seconds the gateway's clock is ahead")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when the standard input does")
     parser.add_argument("--unlimited", action="store_true", help="switch the request limits off")
     return parser
@@ -95,6 +117,20 @@ def _bounded(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _seconds(text: str) -> float:
+    seconds = _offset(text)
+    if seconds < 0:
+        raise ArgumentTypeError(f"{text} is not a number of seconds from 0 on")
+    return seconds
+
+
+def _offset(text: str) -> float:
+    seconds = float(text)
+    if not isfinite(seconds):
+        raise ArgumentTypeError(f"{text} is not a number of seconds")
+    return seconds
 
 
 def _leaves(group: BaseExceptionGroup[OSError]) -> list[OSError]:

@@ -1,13 +1,15 @@
-"""The admin endpoints: faults and the oracle over HTTP."""
+"""The admin endpoints: faults, the oracle and the consent over HTTP."""
 
 import json
 from collections.abc import Callable, Mapping
 
-from attrs import frozen
+from attrs import asdict, frozen
 
+from tigercore_simulator.consent import consent_from_json
 from tigercore_simulator.envelope import Reply
 from tigercore_simulator.faults import Faults, fault_from_json, fault_to_json
 from tigercore_simulator.interference import Outcome
+from tigercore_simulator.issuer import Issuer
 from tigercore_simulator.oracle import Oracle
 
 PREFIX = "/admin/"
@@ -19,6 +21,7 @@ class Admin:
 
     faults: Faults
     oracle: Oracle
+    issuer: Issuer
 
     def receive(self, verb: str, path: str, body: bytes) -> Outcome:
         """Answer one admin request."""
@@ -33,6 +36,8 @@ class Admin:
             ("POST", "/admin/faults"): self._add,
             ("DELETE", "/admin/faults"): lambda body: self._clear(),
             ("POST", "/admin/release"): lambda body: self._release(),
+            ("GET", "/admin/consent"): lambda body: self._consent(),
+            ("POST", "/admin/consent"): self._agree,
             ("GET", "/admin/oracle"): lambda body: Outcome(Reply(self.oracle.snapshot())),
         }
 
@@ -56,6 +61,16 @@ class Admin:
     def _release(self) -> Outcome:
         self.faults.release()
         return self._list()
+
+    def _consent(self) -> Outcome:
+        return Outcome(Reply(asdict(self.issuer.consent)))
+
+    def _agree(self, body: bytes) -> Outcome:
+        try:
+            self.issuer.consent = consent_from_json(json.loads(body))
+        except ValueError as wrong:
+            return _wrong(400, str(wrong))
+        return self._consent()
 
 
 def _wrong(status: int, message: str) -> Outcome:

@@ -13,6 +13,8 @@ from attrs import field, frozen
 from tigercore_simulator.refusals import Refusal, business, common
 
 _LONGEST = {"tiger_id": 10, "method": 128, "timestamp": 19, "version": 3}
+_FIELDS = ("method", "timestamp", "charset", "version")
+_OF_A_SIGNATURE = ("tiger_id", "sign_type")
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
@@ -78,9 +80,9 @@ def read(body: bytes) -> Envelope:
     return Envelope(fields, _params(fields.get("biz_content")))
 
 
-def check(envelope: Envelope) -> None:
-    """Refuse an envelope whose fields are missing or malformed."""
-    for name in ("method", "timestamp", "tiger_id", "charset", "sign_type", "version"):
+def check(envelope: Envelope, *, signed: bool = True) -> None:
+    """Refuse an envelope whose fields are missing or malformed; one of OAuth 2.0 bears no signature."""
+    for name in (*_FIELDS, *(_OF_A_SIGNATURE if signed else ())):
         _check_field(name, envelope.text(name))
     _check_timestamp(envelope.text("timestamp"))
     if not envelope.text("device_id"):

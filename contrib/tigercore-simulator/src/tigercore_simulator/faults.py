@@ -45,6 +45,7 @@ class Kind(StrEnum):
     ROTATE_TOKEN = "rotate_token"  # noqa: S105
 
     DELAY = "delay"
+    DELAY_BEFORE = "delay_before"
     HANG_AFTER = "hang_after"
     RESET_AFTER = "reset_after"
     CUT = "cut"

@@ -1,14 +1,15 @@
 """What becomes of a request that meets a fault."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from tigercore_simulator.envelope import Reply, error, success
 from tigercore_simulator.faults import REFUSING, Fault, Kind
 from tigercore_simulator.limits import DOCUMENTED
+from tigercore_simulator.refreshes import Refreshes
 from tigercore_simulator.refusals import Refusal, limited
 
 Execute = Callable[[], Reply]
@@ -23,13 +24,15 @@ class Ending(Enum):
     CUT = auto()
     RESET = auto()
     HANG = auto()
+    LATE = auto()
 
 
 @frozen
 class Outcome:
     """Say what the server is to do: after how long, what to send, and how to end.
 
-    A hanging exchange goes on with ``resume`` once it is released.
+    A hanging exchange goes on with ``resume`` once it is released, and a late one after its delay, with or without its
+    client. ``finish`` is called when the exchange is over, before the last of it is sent.
     """
 
     reply: Reply | None
@@ -39,6 +42,8 @@ class Outcome:
     text: bytes | None = None
     copies: int = 1
     resume: Execute | None = None
+    headers: Mapping[str, str] = field(factory=dict)
+    finish: Callable[[], None] = lambda: None
 
     def body(self) -> bytes:
         """Return the bytes to send."""
@@ -58,6 +63,12 @@ def interfere(fault: Fault, method: str, execute: Execute, clock: Clock) -> Outc
         execute()
     outcome = _RULES[fault.kind](_Scene(fault, method, execute, clock))
     return evolve(outcome, delay=fault.delay_ms / 1000)
+
+
+def counted(outcome: Outcome, refreshes: Refreshes) -> Outcome:
+    """Count a refresh as under way until its exchange is over."""
+    refreshes.arrive()
+    return evolve(outcome, finish=refreshes.leave)
 
 
 @frozen
@@ -103,6 +114,10 @@ def _hang(scene: _Scene) -> Outcome:
     return Outcome(None, Ending.HANG, resume=scene.execute)
 
 
+def _delay_before(scene: _Scene) -> Outcome:
+    return Outcome(None, Ending.LATE, resume=scene.execute)
+
+
 def _hang_after(scene: _Scene) -> Outcome:
     reply = scene.execute()
     return Outcome(None, Ending.HANG, resume=lambda: reply)
@@ -135,6 +150,7 @@ _RULES: dict[Kind, Callable[[_Scene], Outcome]] = {
     Kind.HANG: _hang,
     Kind.HANG_AFTER: _hang_after,
     Kind.DELAY: _as_usual,
+    Kind.DELAY_BEFORE: _delay_before,
     Kind.RESET_BEFORE: lambda scene: Outcome(None, Ending.RESET),
     Kind.RESET_AFTER: _reset_after,
     Kind.CUT: _cut,

@@ -15,8 +15,9 @@ from tigercore_simulator.market import Market
 from tigercore_simulator.options import Options
 from tigercore_simulator.oracle import Oracle
 from tigercore_simulator.refusals import common
+from tigercore_simulator.scopes import ACCOUNT, QUOTE, TRADE, WRITE
 from tigercore_simulator.seats import Seats, permissions
-from tigercore_simulator.tokens import LICENSE, Tokens
+from tigercore_simulator.tokens import LICENSE, REFRESH, Tokens
 from tigercore_simulator.trading import Trading
 from tigercore_simulator.wire import Params
 
@@ -39,9 +40,13 @@ _Plain = Callable[[Params, float], object]
 
 @frozen
 class Method:
-    """Say how a method is answered, and whether it needs an account or the quote seat."""
+    """Say how a method is answered, which scope of OAuth 2.0 it needs, and whether an account or the quote seat.
+
+    Without a scope it is for those who sign.
+    """
 
     answer: Answer
+    scope: str | None
     needs_account: bool = False
     needs_seat: bool = False
 
@@ -57,6 +62,7 @@ class Rooms:
     tokens: Tokens
     seats: Seats
     limits: Limits
+    oracle: Oracle
 
 
 def furnish(seed: int, limits: Limits, pace: Pace, tokens: Tokens, oracle: Oracle) -> Rooms:
@@ -65,7 +71,7 @@ def furnish(seed: int, limits: Limits, pace: Pace, tokens: Tokens, oracle: Oracl
     options = Options(market, seed)
     broker = Broker(market, options, Random(f"{seed}:broker"), pace)
     trading = Trading(broker, market, oracle)
-    return Rooms(market, options, Fundamentals(market, seed), trading, tokens, Seats(), limits)
+    return Rooms(market, options, Fundamentals(market, seed), trading, tokens, Seats(), limits, oracle)
 
 
 def table(rooms: Rooms) -> dict[str, Method]:
@@ -86,7 +92,7 @@ def _quotes(rooms: Rooms) -> dict[str, Method]:
         "option_chain": options.chain,
         "option_brief": options.briefs,
     }
-    return {name: Method(_plainly(answer), needs_seat=True) for name, answer in plain.items()}
+    return {name: Method(_plainly(answer), QUOTE, needs_seat=True) for name, answer in plain.items()}
 
 
 def _free(rooms: Rooms) -> dict[str, Method]:
@@ -99,40 +105,39 @@ def _free(rooms: Rooms) -> dict[str, Method]:
         "stock_fundamental": rooms.fundamentals.stock,
         "trading_calendar": rooms.fundamentals.calendar,
     }
-    return {name: Method(_plainly(answer)) for name, answer in plain.items()}
+    return {name: Method(_plainly(answer), QUOTE) for name, answer in plain.items()}
 
 
 def _orders(trading: Trading) -> dict[str, Method]:
-    plain: dict[str, _Plain] = {
-        "order_no": trading.order_no,
-        "modify_order": trading.modify,
-        "cancel_order": trading.cancel,
-        "preview_order": trading.preview,
-        "orders": trading.orders,
-        "active_orders": trading.active,
-        "inactive_orders": trading.inactive,
-        "filled_orders": trading.filled,
-        "order_transactions": trading.transactions,
-        "positions": trading.positions,
-        "prime_assets": trading.prime_assets,
-        "assets": trading.assets,
-        "aggregate_assets": trading.aggregate,
+    plain: dict[str, tuple[_Plain, str]] = {
+        "order_no": (trading.order_no, WRITE),
+        "modify_order": (trading.modify, WRITE),
+        "cancel_order": (trading.cancel, WRITE),
+        "preview_order": (trading.preview, TRADE),
+        "orders": (trading.orders, TRADE),
+        "active_orders": (trading.active, TRADE),
+        "inactive_orders": (trading.inactive, TRADE),
+        "filled_orders": (trading.filled, TRADE),
+        "order_transactions": (trading.transactions, TRADE),
+        "positions": (trading.positions, TRADE),
+        "prime_assets": (trading.prime_assets, ACCOUNT),
+        "assets": (trading.assets, ACCOUNT),
+        "aggregate_assets": (trading.aggregate, ACCOUNT),
     }
-    methods = {name: Method(_plainly(answer), needs_account=True) for name, answer in plain.items()}
-    return methods | {"place_order": Method(_placing(trading), needs_account=True)}
+    methods = {name: Method(_plainly(answer), scope, needs_account=True) for name, (answer, scope) in plain.items()}
+    return methods | {"place_order": Method(_placing(trading), WRITE, needs_account=True)}
 
 
 def _own(rooms: Rooms) -> dict[str, Method]:
-    answers: dict[str, Answer] = {
-        "accounts": lambda call: profile.accounts(call.developer, call.account),
-        "user_license": lambda call: profile.license_of(call.developer),
-        "user_token_refresh": lambda call: _refresh(rooms.tokens, call),
-        "kline_quota": lambda call: profile.kline_quota(),
-        "addon_entitlements": lambda call: profile.entitlements(rooms.limits),
-        "get_quote_permission": lambda call: permissions(),
-        "grab_quote_permission": lambda call: rooms.seats.grab(call.developer.tiger_id, call.device),
+    return {
+        "accounts": Method(lambda call: profile.accounts(call.developer, call.account), ACCOUNT),
+        "user_license": Method(lambda call: profile.license_of(call.developer), ACCOUNT),
+        REFRESH: Method(lambda call: _refresh(rooms, call), None),
+        "kline_quota": Method(lambda call: profile.kline_quota(), QUOTE),
+        "addon_entitlements": Method(lambda call: profile.entitlements(rooms.limits), ACCOUNT),
+        "get_quote_permission": Method(lambda call: permissions(), QUOTE),
+        "grab_quote_permission": Method(lambda call: rooms.seats.grab(call.developer.tiger_id, call.device), QUOTE),
     }
-    return {name: Method(answer) for name, answer in answers.items()}
 
 
 def _placing(trading: Trading) -> Answer:
@@ -143,7 +148,10 @@ def _plainly(answer: _Plain) -> Answer:
     return lambda call: answer(call.params, call.now)
 
 
-def _refresh(tokens: Tokens, call: Call) -> object:
+def _refresh(rooms: Rooms, call: Call) -> object:
+    tiger_id = call.developer.tiger_id
     if call.developer.license != LICENSE:
         raise common("the current requested method does not support")
-    return profile.refreshed(call.developer, tokens.rotate(call.developer.tiger_id, call.now))
+    token = rooms.tokens.rotate(tiger_id, call.now)
+    rooms.oracle.refreshes[tiger_id].generations.append(token.created_ms)
+    return profile.refreshed(call.developer, token)

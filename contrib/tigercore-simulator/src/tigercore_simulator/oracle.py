@@ -1,10 +1,11 @@
 """The oracle: what was executed, whatever the client was told."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from decimal import Decimal
 
 from attrs import asdict, frozen
 
+from tigercore_simulator.refreshes import Refreshes
 from tigercore_simulator.refusals import Refusal
 
 
@@ -32,13 +33,21 @@ class Done:
 
 
 class Oracle:
-    """Count executed calls, refused calls, placed orders and accepted token refreshes."""
+    """Count executed calls, refused calls, placed orders and token refreshes.
+
+    ``refreshes`` are kept by ``tiger_id``, and those of OAuth 2.0 by ``client_id``.
+    """
 
     def __init__(self) -> None:
         self.executed: Counter[Done] = Counter()
         self.refused: Counter[tuple[str, str, int]] = Counter()
-        self.token_refreshes: Counter[str] = Counter()
+        self.refreshes: defaultdict[str, Refreshes] = defaultdict(Refreshes)
         self.orders: list[Placed] = []
+
+    @property
+    def token_refreshes(self) -> dict[str, int]:
+        """Return how many refreshes were accepted, by whose they were."""
+        return {name: len(each.generations) for name, each in self.refreshes.items() if each.generations}
 
     def count(self, tiger_id: str | None = None, *, account: str | None = None, method: str | None = None) -> int:
         """Return how many executed calls match; what is not named matches all."""
@@ -52,8 +61,6 @@ class Oracle:
     def done(self, tiger_id: str, account: str | None, method: str) -> None:
         """Count a call that was executed."""
         self.executed[Done(tiger_id, account, method)] += 1
-        if method == "user_token_refresh":
-            self.token_refreshes[tiger_id] += 1
 
     def refuse(self, tiger_id: str, method: str, refusal: Refusal) -> None:
         """Count a call that was refused."""
@@ -71,7 +78,8 @@ class Oracle:
                 {"tiger_id": tiger_id, "method": method, "code": code, "times": times}
                 for (tiger_id, method, code), times in self.refused.items()
             ],
-            "token_refreshes": dict(self.token_refreshes),
+            "token_refreshes": self.token_refreshes,
+            "refreshes": {name: each.to_json() for name, each in self.refreshes.items()},
             "orders": [_row(order) | {"quantity": str(order.quantity)} for order in self.orders],
         }
 

@@ -23,7 +23,7 @@ def license_of(developer: Developer) -> Json:
 
 def refreshed(developer: Developer, token: Token) -> Json:
     """Answer ``user_token_refresh``."""
-    times = {"createTime": int(token.created * 1000), "expiredTime": int(token.expires * 1000)}
+    times = {"createTime": token.created_ms, "expiredTime": token.expires_ms}
     return {"tigerId": developer.tiger_id, "license": developer.license, "token": token.text} | times
 
 

@@ -45,3 +45,13 @@ def limited(method: str, limit: int, *, code: int = 5, status: int = 429) -> Ref
 def not_seated() -> Refusal:
     """Refuse quotes to a device that does not hold the permission."""
     return Refusal(4, "4000:permission denied(current device does not have permission)")
+
+
+def unauthorized() -> Refusal:
+    """Refuse an access token that is not good."""
+    return Refusal(1000, "common param error(access token invalid or expired)", 401)
+
+
+def forbidden(detail: str) -> Refusal:
+    """Refuse what an OAuth 2.0 client was not granted."""
+    return Refusal(4000, f"permission denied({detail})", 403)

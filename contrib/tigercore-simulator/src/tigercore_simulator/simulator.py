@@ -17,7 +17,10 @@ from tigercore_simulator.broker import NATURAL, Pace
 from tigercore_simulator.developers import Developer, Identity, Register, Signer, enroll, invent, make_key
 from tigercore_simulator.faults import Faults
 from tigercore_simulator.gateway import Gateway
+from tigercore_simulator.grants import USUAL, Terms
 from tigercore_simulator.interference import Outcome
+from tigercore_simulator.issuer import PREFIX as ISSUER
+from tigercore_simulator.issuer import Issuer
 from tigercore_simulator.limits import DOCUMENTED, Limits
 from tigercore_simulator.methods import furnish
 from tigercore_simulator.oracle import Oracle
@@ -41,6 +44,8 @@ class Settings:
     pace: Pace
     token_lifetime: float
     token_grace: float
+    token_lenient: bool
+    terms: Terms
     sign_replies: bool
     key_bits: int
 
@@ -55,6 +60,7 @@ class Simulator:
     faults: Faults
     oracle: Oracle
     tokens: Tokens
+    issuer: Issuer
     clock: Callable[[], float]
     signer: Signer | None = field(repr=False)
 
@@ -76,6 +82,10 @@ class Simulator:
         """Rotate a token as another process would, and return the new one."""
         return self.tokens.rotate(developer.tiger_id, self.clock()).text
 
+    def revoke(self, developer: Developer) -> None:
+        """End every OAuth 2.0 grant of a developer, as they would in the portal."""
+        self.issuer.grants.revoke_all(developer.tiger_id)
+
     def write(self, directory: Path | str, kind: str = "paper") -> dict[str, tuple[Path, ...]]:
         """Write the portal's files of every developer, and return the directories by tiger_id."""
         return {
@@ -95,13 +105,30 @@ async def open_simulator(
     pace: Pace = NATURAL,
     token_lifetime: float = _MONTH,
     token_grace: float = 0.0,
+    token_lenient: bool = False,
+    terms: Terms = USUAL,
+    clock_offset: float = 0.0,
     sign_replies: bool = False,
     key_bits: int = 1024,
     port: int = 0,
 ) -> AsyncIterator[Simulator]:
-    """Serve a simulator on a local port for as long as the block runs."""
+    """Serve a simulator on a local port for as long as the block runs.
+
+    The gateway's clock is ahead of ``clock`` by ``clock_offset`` seconds.
+    """
     settings = Settings(
-        developers, seed, clock, licenses, limits, pace, token_lifetime, token_grace, sign_replies, key_bits
+        developers,
+        seed,
+        lambda: clock() + clock_offset,
+        licenses,
+        limits,
+        pace,
+        token_lifetime,
+        token_grace,
+        token_lenient,
+        terms,
+        sign_replies,
+        key_bits,
     )
     listeners = await trio.open_tcp_listeners(port, host=_HOST)
     simulator, server = await _build(settings, listeners[0].socket.getsockname()[1])
@@ -121,22 +148,39 @@ async def _build(settings: Settings, port: int) -> tuple[Simulator, Server]:
     identities = invent(settings.developers, settings.licenses, Random(f"{settings.seed}:developers"))
     keys = await _make_keys(len(identities) + 1, settings.key_bits)
     oracle, faults = Oracle(), Faults(Random(f"{settings.seed}:faults"))
-    tokens = Tokens(Random(f"{settings.seed}:tokens"), settings.token_lifetime, settings.token_grace)
+    tokens = _tokens(settings)
     signer = Signer(keys.pop()) if settings.sign_replies else None
     now = settings.clock()
     people = tuple(_enrolled(*pair, tokens, now) for pair in zip(identities, keys, strict=False))
     rooms = furnish(settings.seed, settings.limits, settings.pace, tokens, oracle)
-    gateway = Gateway(Register(people), rooms, settings.clock, oracle=oracle, faults=faults, signer=signer)
     base = f"http://{_HOST}:{port}"
-    receive = partial(_route, gateway, Admin(faults, oracle))
-    simulator = Simulator(f"{base}/gateway", f"{base}/admin", people, faults, oracle, tokens, settings.clock, signer)
-    return simulator, Server(receive, faults.hold)
+    issuer = _issuer(settings, base, people, oracle, faults)
+    gateway = Gateway(
+        Register(people), rooms, issuer.grants, settings.clock, oracle=oracle, faults=faults, signer=signer
+    )
+    receive = partial(_route, gateway, issuer, Admin(faults, oracle, issuer))
+    clock, urls = settings.clock, (f"{base}/gateway", f"{base}/admin")
+    simulator = Simulator(*urls, people, faults, oracle, tokens, issuer, clock, signer)
+    return simulator, Server(receive, faults.hold, clock)
 
 
-def _route(gateway: Gateway, admin: Admin, request: Request) -> Outcome:
+def _route(gateway: Gateway, issuer: Issuer, admin: Admin, request: Request) -> Outcome:
     if request.path.startswith(PREFIX):
         return admin.receive(request.verb, request.path, request.body)
+    if request.path.startswith(f"{ISSUER}/"):
+        return issuer.receive(request)
     return gateway.receive(request.body, request.authorization)
+
+
+def _tokens(settings: Settings) -> Tokens:
+    random = Random(f"{settings.seed}:tokens")
+    return Tokens(random, settings.token_lifetime, settings.token_grace, lenient=settings.token_lenient)
+
+
+def _issuer(settings: Settings, base: str, people: tuple[Developer, ...], oracle: Oracle, faults: Faults) -> Issuer:
+    tiger_ids = tuple(each.tiger_id for each in people)
+    random = Random(f"{settings.seed}:issuer")
+    return Issuer(base, tiger_ids, settings.terms, random, settings.clock, oracle=oracle, faults=faults)
 
 
 def _enrolled(identity: Identity, key: rsa.RSAPrivateKey, tokens: Tokens, now: float) -> Developer:

@@ -19,15 +19,19 @@ _TRANSIENT = "internal_error"  # the vendor's Java SDK sends again when it reads
 
 
 @final
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Evidence:
-    """What a reply that is no answer says. `message` is raw; `shown` may stand in an error; `rest` is in seconds."""
+    """What a reply that is no answer says. `message` is raw; `shown` may stand in an error; `rest` is in seconds.
+
+    `is_signed` says how the request showed who asks: by a signature, or by the access token of a grant.
+    """
 
     status: int
     code: int | None
     message: str
     shown: str
     rest: float
+    is_signed: bool = True
 
 
 def classify(operation: Operation, evidence: Evidence) -> ClientError:
@@ -39,6 +43,7 @@ def classify(operation: Operation, evidence: Evidence) -> ClientError:
     HTTP 429, code 5, a refusal that says "limit"   `RateLimited`        `RateLimited`
     HTTP 401, or 200 with 2400 and "user token"     `Unauthorized`       `OutcomeUnknown`
     HTTP 200 with 4, 1000, 1010, 1100-1300, 4000    `Rejected`           `Rejected`
+    HTTP 403 with a code, to the bearer of a grant  `Rejected`           `Rejected`
     anything else                                   `OutcomeUnknown`     `OutcomeUnknown`
     ==============================================  ===================  =====================
 
@@ -52,7 +57,8 @@ def classify(operation: Operation, evidence: Evidence) -> ClientError:
     if evidence.status == 401 or (evidence.status == 200 and code == _TOKEN_CODE and _TOKEN_WORDS in text):
         kind = Unauthorized if _may_repeat(operation) else OutcomeUnknown
         return kind(method, shown, code=code if code == _TOKEN_CODE else 401)
-    if evidence.status == 200 and refused:
+    beyond = evidence.status == 403 and not evidence.is_signed and bool(code)  # a scope or account (protocol 3.7)
+    if beyond or (evidence.status == 200 and refused):
         return Rejected(method, shown, code=code)
     return OutcomeUnknown(method, shown, code=code)
 

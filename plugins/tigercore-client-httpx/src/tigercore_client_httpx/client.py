@@ -3,56 +3,35 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from ssl import TLSVersion
 from typing import Any, ClassVar, final
 
-import attrs
-from attrs.validators import ge, gt, matches_re
-
 from tigercore.errors import OutcomeUnknown, Rejected, Unauthorized
-from tigercore.model import Credentials, Operation, Token
+from tigercore.model import Credentials, Grant, Operation, Secret, Token
 from tigercore.operations import operation
-from tigercore.ports import DriverContext, Endpoint, GatewayRequest, Signer, TigerClient
+from tigercore.ports import Authorization, DriverContext, Endpoint, GatewayRequest, Prompt, Signer, TigerClient
 from tigercore_client_httpx._httpx import httpx, quieten
-from tigercore_client_httpx.classify import Evidence, classify
+from tigercore_client_httpx.bearer import BearerSigner
+from tigercore_client_httpx.classify import classify
 from tigercore_client_httpx.envelope import Envelope, seal
+from tigercore_client_httpx.grants import Grants
 from tigercore_client_httpx.hosts import gateway_url
-from tigercore_client_httpx.lane import HttpReply, HttpRequest, Lane
-from tigercore_client_httpx.replies import Reply, decode, parse, printable
+from tigercore_client_httpx.lane import HttpReply, HttpRequest, Lane, Unshown
+from tigercore_client_httpx.options import HttpxOptions
+from tigercore_client_httpx.replies import Reply
 from tigercore_client_httpx.signing import RsaSigner, load_private_key, load_public_key, prove, verifies
+from tigercore_client_httpx.skew import Skew
+from tigercore_client_httpx.verdict import evidence, reading
 
-__all__ = ["HttpxClient", "HttpxOptions"]
+__all__ = ["HttpxClient"]
 
 _IDLE = 30.0
-_WINDOW = 60.0  # budgets are counted over a rolling minute, and no Retry-After is documented (protocol 8.1, 8.4)
-_NESTED = frozenset({"place_order", "modify_order", "cancel_order", "order_no"})
+_LAST_YEAR = 9000  # after it, no later moment could be written
+_NO_GRANT = "the token is no OAuth2 grant: log in again"
 _REFUSED_KEY = ("signature", "sign check", "developer information", "public key")
 _REFRESH, _PROBE = operation("user_token_refresh"), operation("accounts")
-
-
-def _is_public_key(options: HttpxOptions, attribute: attrs.Attribute[str | None], value: str | None) -> None:
-    if value is not None:
-        load_public_key(value)
-
-
-@final
-@attrs.frozen
-class HttpxOptions:
-    """The table `[client.options]` of the settings.
-
-    `timeout` is in seconds and covers a whole call. `max_connections` is for reads, and once more for all else.
-    `user_agent` is printable ASCII. `gateway_public_key`, in base64 or PEM, makes the client check the replies'
-    signatures (protocol 2.4): an answer that is not signed, or not by that key, is an unknown outcome.
-    `allowed_hosts` adds hosts to the broker's own, as `host` or `host:port`: they are trusted with keys and tokens.
-    """
-
-    timeout: float = attrs.field(default=15.0, validator=gt(0))
-    max_connections: int = attrs.field(default=32, validator=ge(1))
-    user_agent: str = attrs.field(default="tigercore", validator=matches_re(r"[!-~]+( [!-~]+)*"))
-    gateway_public_key: str | None = attrs.field(default=None, validator=_is_public_key)
-    allowed_hosts: tuple[str, ...] = ()
 
 
 @final
@@ -69,6 +48,8 @@ class HttpxClient(TigerClient):
         self._reads = Lane(tls, options.max_connections, idle=_IDLE)
         self._writes = Lane(tls, options.max_connections, idle=0)
         self._device = _device_id()
+        self._skew = Skew(context.clock)
+        self._grants = Grants(options, self._writes, context.clock)
         key = options.gateway_public_key
         self._gateway_key = load_public_key(key) if key else None
 
@@ -80,35 +61,48 @@ class HttpxClient(TigerClient):
         async with client._reads, client._writes:
             yield client
 
+    @property
+    def skew(self) -> float | None:
+        """Return by how many seconds the gateway's clock is ahead, by the median of its last five stamps."""
+        return self._skew.seconds
+
     def validate(self, credentials: Credentials, endpoint: Endpoint) -> None:
-        """Check the key in full, let it sign once, and check the endpoint."""
+        """Check the key in full, if there is one, let it sign once, and check the endpoint."""
         gateway_url(endpoint, self.options.allowed_hosts)
-        prove(load_private_key(credentials.private_key.reveal(), checked=True))
+        if credentials.private_key is not None:
+            prove(load_private_key(credentials.private_key.reveal(), checked=True))
 
     def signer(self, credentials: Credentials, endpoint: Endpoint) -> Signer:
         """Parse a key that `validate` has passed, in some ten microseconds."""
-        key = load_private_key(credentials.private_key.reveal(), checked=False)
         url = gateway_url(endpoint, self.options.allowed_hosts)
+        if credentials.private_key is None:
+            return BearerSigner(credentials.tiger_id, endpoint, url)
+        key = load_private_key(credentials.private_key.reveal(), checked=False)
         return RsaSigner(key, credentials.tiger_id, credentials.secret_key, url)
 
     async def call(self, request: GatewayRequest, signer: Signer, token: Token | None) -> Any:
         """Send one request at most once and return the reply's `data`."""
-        if not isinstance(signer, RsaSigner):
+        if not isinstance(signer, RsaSigner | BearerSigner):
             raise TypeError("the signer is another client's: make it with this client's signer()")
         asked = request.operation
+        headers = self._headers(asked, signer, token)
         envelope = self._seal(request, signer, token)
         lane = self._reads if asked.safety.read_only else self._writes
         timeout = self.options.timeout if request.timeout is None else request.timeout
-        outgoing = HttpRequest(signer.url, self._headers(asked, token), envelope.body)
-        reply = await lane.post(asked.method, outgoing, timeout)
+        reply = await lane.post(asked.method, HttpRequest(signer.url, headers, envelope.body), timeout)
         return self._answer(asked, envelope, reply)
 
     async def refresh(self, signer: Signer, token: Token) -> Token:
-        """Ask once for a new token; its end is read from the token itself (protocol 4A.2)."""
-        data = await self.call(GatewayRequest(_REFRESH, {}), signer, token)
-        with suppress(TypeError, KeyError, ValueError):
-            return Token.parse(data["token"])
-        raise OutcomeUnknown(_REFRESH.method, "the reply holds no token, yet the old one may be dead")
+        """Ask once for a new token; its end is read from itself (protocol 4A.2), or from the issuer's reply."""
+        if isinstance(signer, BearerSigner):
+            held = _grant(token)
+            if held is None:
+                raise Unauthorized("oauth2_refresh", _NO_GRANT)
+            return (await self._grants.renew(held, signer.endpoint)).token()
+        fresh = _token(await self.call(GatewayRequest(_REFRESH, {}), signer, token))
+        if fresh is None or not _is_later(fresh, token):
+            raise OutcomeUnknown(_REFRESH.method, "the reply holds no newer token, yet the old one may be dead")
+        return fresh
 
     async def probe(self, signer: Signer, token: Token | None) -> bool:
         """List the accounts, a read of the medium group, and say whether key and token were taken."""
@@ -122,38 +116,49 @@ class HttpxClient(TigerClient):
             raise
         return True
 
+    async def authorize(self, wanted: Authorization, show: Callable[[Prompt], None]) -> Token:
+        """Let a person consent, in a browser of this machine or with a code, and return the grant as a token."""
+        return (await self._grants.authorize(wanted, show)).token()
+
+    async def revoke(self, signer: Signer, token: Token) -> None:
+        """Ask the issuer once to end a grant (protocol 4B.8)."""
+        held = _grant(token) if isinstance(signer, BearerSigner) else None
+        if not isinstance(signer, BearerSigner) or held is None:
+            raise Rejected("oauth2_revoke", "only OAuth2 grants can be revoked")
+        await self._grants.revoke(held, signer.endpoint)
+
     # Errors of the libraries hold what they failed at, a body or a request: ours are raised after, not while, they are
     # handled, or `__context__` would carry those along.
 
-    def _seal(self, request: GatewayRequest, signer: RsaSigner, token: Token | None) -> Envelope:
+    def _seal(self, request: GatewayRequest, signer: RsaSigner | BearerSigner, token: Token | None) -> Envelope:
         try:
             return seal(request, signer, token, self.context.clock.now(), self._device)
         except (ValueError, TypeError, RecursionError) as error:
             fault = f"a parameter cannot be written: {error}"
         raise Rejected(request.operation.method, fault)
 
-    def _headers(self, operation: Operation, token: Token | None) -> dict[str, str]:
-        headers = {
-            "Content-Type": "application/json;charset=UTF-8",
-            "Accept-Encoding": "identity",
-            "User-Agent": self.options.user_agent,
-        }
+    def _headers(self, operation: Operation, signer: Signer, token: Token | None) -> Unshown:
+        headers = Unshown(
+            {
+                "Content-Type": "application/json;charset=UTF-8",
+                "Accept-Encoding": "identity",
+                "User-Agent": self.options.user_agent,
+            }
+        )
         if token is not None:
-            if not _is_header_text(token.value.reveal()):
-                raise Unauthorized(operation.method, "the token is no text for a header: make a new one in the portal")
-            headers["Authorization"] = token.value.reveal()  # raw, without a scheme (protocol 4A.1)
+            headers["Authorization"] = _authorization(operation.method, signer, token)
         return headers
 
     def _answer(self, operation: Operation, envelope: Envelope, reply: HttpReply) -> Any:
-        read = _reading(reply)
+        read = reading(reply)
         if isinstance(read, str):
             raise OutcomeUnknown(operation.method, f"the reply cannot be used: {read}")
+        self._skew.learn(read.stamp)
         self._check_signature(operation, envelope, read)
-        code, message = _verdict(operation, read)
-        if reply.status == 200 and code == 0:
+        fault = evidence(operation, envelope, reply, read)
+        if fault is None:
             return read.data
-        shown = printable(message, envelope.secrets) or f"HTTP {reply.status}"
-        raise classify(operation, Evidence(reply.status, code, message, shown, _rest(reply)))
+        raise classify(operation, fault)
 
     def _check_signature(self, operation: Operation, envelope: Envelope, reply: Reply) -> None:
         if self._gateway_key is None or (reply.sign is None and reply.code != 0):  # refusals may come unsigned
@@ -162,37 +167,43 @@ class HttpxClient(TigerClient):
             raise OutcomeUnknown(operation.method, "the reply is not signed by the gateway: check gateway_public_key")
 
 
-def _reading(reply: HttpReply) -> Reply | str:
-    """Return what was read, or what is wrong with it; under another status than 200 anything may be read."""
+def _grant(token: Token) -> Grant | None:
     try:
-        read = parse(reply.body)
-        return attrs.evolve(read, data=decode(read.data)) if reply.status == 200 and read.code == 0 else read
-    except ValueError as error:
-        return str(error) if reply.status == 200 else Reply(None, "", None, None)
+        held = Grant.of(token)
+    except ValueError:
+        return None
+    return held if held.issued_at.year < _LAST_YEAR else None
 
 
-def _verdict(operation: Operation, reply: Reply) -> tuple[int | None, str]:
-    """Return the code and message that count: those inside `data`, where four methods hide theirs (protocol 3.2)."""
-    data = reply.data
-    if reply.code != 0 or operation.method not in _NESTED or not isinstance(data, dict):
-        return reply.code, reply.message
-    code, message = data.get("code"), data.get("message")
-    if code is None or str(code) == "0":
-        return 0, reply.message
-    return _integer(str(code)), message if isinstance(message, str) else "an error inside data"
+def _authorization(method: str, signer: Signer, token: Token) -> str:
+    """Return the header: the token as it is, without a scheme, or the bearer's access token (protocol 4A.1, 4B.1)."""
+    if not isinstance(signer, BearerSigner):
+        return _header_text(method, token.value)
+    held = _grant(token)
+    if held is None:
+        raise Unauthorized(method, _NO_GRANT)
+    return f"Bearer {_header_text(method, held.access_token)}"
 
 
-def _integer(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def _rest(reply: HttpReply) -> float:
-    seconds = _integer(reply.headers.get("retry-after", ""))
-    return float(min(seconds, 3600)) if seconds else _WINDOW
+def _header_text(method: str, secret: Secret) -> str:
+    if not _is_header_text(secret.reveal()):
+        raise Unauthorized(method, "the token is no text for a header: make a new one")
+    return secret.reveal()
 
 
 def _is_header_text(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
+
+
+def _token(data: Any) -> Token | None:
+    try:
+        return Token.parse(data["token"])
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def _is_later(fresh: Token, old: Token) -> bool:
+    return fresh.issued_at is not None and (old.issued_at is None or fresh.issued_at > old.issued_at)
 
 
 def _device_id() -> str:

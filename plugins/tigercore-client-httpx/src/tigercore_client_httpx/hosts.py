@@ -10,7 +10,7 @@ from tigercore.model import Environment, License
 from tigercore.ports import Endpoint
 from tigercore_client_httpx._httpx import httpx
 
-__all__ = ["gateway_url"]
+__all__ = ["gateway_url", "is_here"]
 
 _BROKER = (".tigerfintech.com", ".itigerup.com", ".tradeup.com")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -46,6 +46,11 @@ def gateway_url(endpoint: Endpoint, allowed_hosts: Collection[str] = ()) -> str:
             "if you trust it with keys and tokens, add it to allowed_hosts in the settings of the client"
         )
     return text
+
+
+def is_here(url: str) -> bool:
+    """Say whether a URL that may be called names this very machine."""
+    return urlsplit(url).hostname in _LOOPBACK
 
 
 def _default(endpoint: Endpoint) -> str:

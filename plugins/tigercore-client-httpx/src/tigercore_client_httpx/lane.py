@@ -14,7 +14,7 @@ from tigercore_client_httpx._httpx import httpx
 from tigercore_client_httpx.replies import LIMIT
 from tigercore_client_httpx.surplus import end, surplus
 
-__all__ = ["HttpReply", "HttpRequest", "Lane"]
+__all__ = ["HttpReply", "HttpRequest", "Lane", "Unshown"]
 
 _NEVER_LEFT = (
     httpx.ConnectError,
@@ -28,6 +28,15 @@ _RAISED = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
 
 
 @final
+class Unshown(dict[str, Any]):
+    """Fields that hold secrets. They never show what they hold, not even to a traceback that prints locals."""
+
+    def __repr__(self) -> str:
+        """Return how many there are."""
+        return f"<{len(self)} fields>"
+
+
+@final
 @attrs.frozen(repr=False)
 class HttpRequest:
     """A request to send. It never shows what it holds, not even to a traceback that prints locals."""
@@ -35,6 +44,7 @@ class HttpRequest:
     url: str
     headers: Mapping[str, str]
     body: bytes
+    verb: str = "POST"
 
 
 @final
@@ -106,19 +116,21 @@ class Lane:
 
     def _request(self, sent: HttpRequest, extensions: Mapping[str, Any]) -> httpx.Request:
         headers = sent.headers if self._kept else {**sent.headers, "Connection": "close"}
-        request = httpx.Request("POST", sent.url, headers=headers, content=sent.body, extensions=dict(extensions))
+        request = httpx.Request(sent.verb, sent.url, headers=headers, content=sent.body, extensions=dict(extensions))
         request.stream = _Once(sent.body)
         return request
 
     async def _whole(self, method: str, response: httpx.Response) -> HttpReply:
-        body = await _read(method, response)
+        reply = HttpReply(response.status_code, response.headers, await _read(method, response))
+        if len(reply.body) > LIMIT:
+            raise OutcomeUnknown(method, f"the reply is larger than {LIMIT} bytes")
         if self._kept:
             more = surplus(response)
             if more is not False:
                 end(response)
             if more:
                 raise OutcomeUnknown(method, "more came back than one reply, so none of it can be trusted")
-        return HttpReply(response.status_code, response.headers, body)
+        return reply
 
 
 @final
@@ -147,8 +159,6 @@ async def _read(method: str, response: httpx.Response) -> bytes:
             body += chunk
             if len(body) > LIMIT:
                 scope.cancel()
-    if len(body) > LIMIT:
-        raise OutcomeUnknown(method, f"the reply is larger than {LIMIT} bytes")
     return bytes(body)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, final
 
 import attrs
 
-__all__ = ["LIMIT", "Reply", "decode", "parse", "printable"]
+__all__ = ["LIMIT", "Reply", "decode", "load", "parse", "printable"]
 
 LIMIT = 8 * 1024 * 1024
 _DEPTH = 64
@@ -20,14 +20,15 @@ _BLOB = re.compile(r"[A-Za-z0-9+/=]{32,}")
 
 
 @final
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Reply:
-    """An envelope whose `data` is not looked into yet (protocol 3.1)."""
+    """An envelope whose `data` is not looked into yet (protocol 3.1). It never shows what it holds."""
 
     code: int | None
     message: str
     data: Any
     sign: str | None
+    stamp: Any = None
 
 
 def parse(body: bytes | bytearray) -> Reply:
@@ -35,14 +36,18 @@ def parse(body: bytes | bytearray) -> Reply:
 
     :raises ValueError: the body is no envelope, or no JSON that should be taken.
     """
-    fields = _load(body.decode())
+    fields = load(body.decode())
     if not isinstance(fields, dict):
         raise ValueError("the reply is not a JSON object")
     code, message, sign = fields.get("code"), fields.get("message"), fields.get("sign")
     if type(code) is not int:
         raise ValueError("the reply has no code")
     return Reply(
-        code, message if isinstance(message, str) else "", fields.get("data"), sign if isinstance(sign, str) else None
+        code,
+        message if isinstance(message, str) else "",
+        fields.get("data"),
+        sign if isinstance(sign, str) else None,
+        fields.get("timestamp"),
     )
 
 
@@ -51,7 +56,7 @@ def decode(data: Any) -> Any:
 
     :raises ValueError: it is text that is not.
     """
-    return _load(data) if isinstance(data, str) else data
+    return load(data) if isinstance(data, str) else data
 
 
 def printable(message: str, secrets: Iterable[str]) -> str:
@@ -65,7 +70,11 @@ def printable(message: str, secrets: Iterable[str]) -> str:
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 
-def _load(text: str) -> Any:
+def load(text: str) -> Any:
+    """Return the JSON value of a text, within bounds.
+
+    :raises ValueError: it is none that should be taken.
+    """
     containers = text.count("[") + text.count("{")
     if containers > _CONTAINERS or text.count(",") > _COMMAS:
         raise ValueError("the reply holds too many values")

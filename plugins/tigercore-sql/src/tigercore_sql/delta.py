@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, exists, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, exists, select
 
 from tigercore.ports import Delta
 from tigercore_sql.damage import converted, fetched
 from tigercore_sql.ring import read_ring
-from tigercore_sql.rows import account_row, token_row
+from tigercore_sql.rows import account_row, known_moment, token_row
 from tigercore_sql.tables import ACCOUNT, META, REMOVED, TOKEN
 
 _META = select(META)
@@ -31,12 +31,15 @@ def read_revision(connection: Connection) -> int:
     return converted(META, connection.execute(_META).one(), lambda found: int(found.revision))
 
 
-def read_delta(connection: Connection, after: int) -> Delta:
+def read_delta(connection: Connection, after: int, clock: ColumnElement[int]) -> Delta:
     """Return what batches with a revision above this one have left, in the transaction of this connection.
+
+    `clock` gives the database's own time, in microseconds since 1970.
 
     :raises StoreUnavailable: something else than tigercore has changed a row.
     """
-    revision = read_revision(connection)
+    found = connection.execute(select(META, clock.label("now"))).one()
+    revision = converted(META, found, lambda each: int(each.revision))
     accounts = sorted(_read(connection, ACCOUNT, _ACCOUNTS, after), key=lambda each: each.number)
     tokens = _read(connection, TOKEN, _TOKENS, after)
     removed = _read(connection, REMOVED, _REMOVED, after)
@@ -46,6 +49,7 @@ def read_delta(connection: Connection, after: int) -> Delta:
         tuple(converted(TOKEN, each, token_row) for each in tokens),
         frozenset(converted(REMOVED, each, _id) for each in removed),
         read_ring(connection),
+        known_moment(found.now),
     )
 
 

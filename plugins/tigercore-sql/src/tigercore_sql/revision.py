@@ -8,7 +8,7 @@ from tigercore.errors import StoreUnavailable
 from tigercore.ports import SchemaStatus
 from tigercore_sql.tables import VERSION_TABLE
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision that this program knows, oldest first; the files are in `migrations/versions`."""
 
 _VERSION = table(VERSION_TABLE, column("version_num"))

@@ -15,6 +15,7 @@ from tigercore.model import (
     AuditEntry,
     AuditResult,
     AuditSeverity,
+    Authentication,
     Environment,
     License,
     MarketPermission,
@@ -94,6 +95,7 @@ def account_values(row: AccountRow) -> Values:
         "is_default_data": account.is_default_data,
         "error_count": account.error_count,
         "developer": account.developer,
+        "authentication": account.authentication.value,
         "version": account.version + 1,
         "sealed": row.sealed,
         "sealing": row.sealing,
@@ -122,6 +124,7 @@ def account_row(found: Row[Any]) -> AccountRow:
         is_default_data=found.is_default_data,
         error_count=found.error_count,
         developer=found.developer,
+        authentication=Authentication(found.authentication),
         version=found.version,
     )
     return AccountRow(account, found.sealed, found.sealing, found.kek)

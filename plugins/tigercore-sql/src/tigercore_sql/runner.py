@@ -15,6 +15,7 @@ from tigercore_sql.faults import described, remedy
 
 T = TypeVar("T")
 
+FAULTS = (SQLAlchemyError, OverflowError, UnicodeEncodeError)  # two of the driver, before the database saw the value
 READ_ONLY = "tigercore_read_only"
 """The execution option of a connection that will not write."""
 
@@ -71,11 +72,16 @@ class Runner:
     def _unit(self, carry_out: Callable[[Callable[[Connection], T]], T], work: Callable[[Connection], T]) -> T:
         try:
             return carry_out(work)
-        except SQLAlchemyError as error:
-            fault = f"{self._name} failed: {described(error)}; {remedy(error)}"
-        except (OverflowError, UnicodeEncodeError) as error:  # of the driver, before the database saw the value
-            fault = f"{self._name} cannot hold a value that was given: {type(error).__name__}; nothing was written"
-        raise StoreUnavailable(fault)  # out here, so that the driver's error with its values is not chained to ours
+        except FAULTS as error:
+            fault = self.fault(error)
+        raise fault  # out here, so that the driver's error with its values is not chained to ours
+
+    def fault(self, error: Exception) -> StoreUnavailable:
+        """Return the error of the port for one of the database or of its driver."""
+        if isinstance(error, SQLAlchemyError):
+            return StoreUnavailable(f"{self._name} failed: {described(error)}; {remedy(error)}")
+        told = f"{self._name} cannot hold a value that was given: {type(error).__name__}; nothing was written"
+        return StoreUnavailable(told)
 
 
 def _stop_when_cancelled(engine: Engine) -> None:

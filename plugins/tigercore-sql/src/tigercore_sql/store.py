@@ -13,10 +13,20 @@ import attrs
 import trio
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select, tuple_, update
 
-from tigercore.model import KeyRing, TokenState
-from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, Delta, DriverContext, TokenAttempt, TokenRow
-from tigercore_sql.appends import Appends
-from tigercore_sql.batch import NEXT_REVISION, SAME_REVISION, apply_batch, moves
+from tigercore.model import KeyRing, TokenRefreshStatus, TokenState
+from tigercore.ports import (
+    AccountRow,
+    AccountStore,
+    AttemptStatistics,
+    AuditLine,
+    Change,
+    Delta,
+    DriverContext,
+    TokenAttempt,
+    TokenRow,
+)
+from tigercore_sql.batch import SAME_REVISION, next_revision
+from tigercore_sql.commits import Commits
 from tigercore_sql.damage import converted, fetched
 from tigercore_sql.delta import read_delta, read_revision
 from tigercore_sql.ring import read_ring
@@ -30,6 +40,7 @@ from tigercore_sql.rows import (
     token_values,
 )
 from tigercore_sql.runner import Runner
+from tigercore_sql.statistics import read_statistics
 from tigercore_sql.tables import ACCOUNT, ATTEMPT, AUDIT, TOKEN
 
 _BEGAN, _RECORDED = ATTEMPT.c.started_at, ATTEMPT.c.number
@@ -53,8 +64,8 @@ class SqlAccountStore(AccountStore):
     def __init__(self, options: Any, context: DriverContext, runner: Runner) -> None:
         super().__init__(options, context)
         self._runner = runner
-        self._appends = Appends(runner)
         self._written = trio.Event()
+        self._commits = Commits(runner, self.announce, self.wake)
 
     @abstractmethod
     async def pulse(self) -> int:
@@ -76,16 +87,7 @@ class SqlAccountStore(AccountStore):
 
         :raises StaleVersion: a change does not fit what stands.
         """
-        if not moves(changes):
-            return await self._appends.append(changes)
-        revision = await self._runner.write(lambda connection: self._moved(connection, changes))
-        self.wake()
-        return revision
-
-    def _moved(self, connection: Connection, changes: Sequence[Change]) -> int:
-        revision = apply_batch(connection, changes)
-        self.announce(connection)
-        return revision
+        return await self._commits.commit(changes)
 
     async def accounts(self, ids: Collection[UUID] | None = None) -> list[AccountRow]:
         """Return these accounts, or all, in the order of their creation."""
@@ -97,7 +99,7 @@ class SqlAccountStore(AccountStore):
 
     async def delta(self, after: int = -1) -> Delta:
         """Return what batches with a revision above `after` have left."""
-        return await self._runner.read(lambda connection: read_delta(connection, after))
+        return await self._runner.read(lambda connection: read_delta(connection, after, self.now))
 
     async def token_attempts(
         self,
@@ -105,9 +107,10 @@ class SqlAccountStore(AccountStore):
         *,
         since: datetime | None = None,
         before: UUID | None = None,
+        status: TokenRefreshStatus | None = None,
         limit: int = 1000,
     ) -> list[TokenAttempt]:
-        """Return attempts, newest first, of one account or all."""
+        """Return attempts, newest first, of one account or all, of one status or any."""
         query = select(ATTEMPT).order_by(_BEGAN.desc(), _RECORDED.desc()).limit(limit)
         if before is not None:
             mark = select(_BEGAN, _RECORDED).where(ATTEMPT.c.id == before).scalar_subquery()
@@ -116,7 +119,15 @@ class SqlAccountStore(AccountStore):
             query = query.where(ATTEMPT.c.account_id == account_id)
         if since is not None:
             query = query.where(ATTEMPT.c.started_at >= microseconds(since))
+        if status is not None:
+            query = query.where(ATTEMPT.c.status == status.value)
         return [converted(ATTEMPT, each, token_attempt) for each in await self._all(ATTEMPT, query)]
+
+    async def attempt_statistics(
+        self, account_id: UUID | None = None, *, since: datetime | None = None
+    ) -> AttemptStatistics:
+        """Sum up the attempts that began at `since` or later, of one account or all."""
+        return await self._runner.read(lambda connection: read_statistics(connection, account_id, since))
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         """Mark up to `limit` due tokens REFRESHING for `owner`, and return them as they stand now."""
@@ -133,7 +144,7 @@ class SqlAccountStore(AccountStore):
         until = timedelta(seconds=lease)
         claimed = [_claimed(converted(TOKEN, each, token_row), owner, known_moment(each.now) + until) for each in found]
         if claimed:
-            stamp = {"revision": connection.execute(NEXT_REVISION).scalar_one()}
+            stamp = {"revision": next_revision(connection)}
             connection.execute(_CLAIM, [{**token_values(row), **stamp, "read_id": row.id} for row in claimed])
             self.announce(connection)
         return [attrs.evolve(row, version=row.version + 1) for row in claimed]
@@ -165,7 +176,8 @@ class SqlAccountStore(AccountStore):
         return await self._runner.read(lambda connection: fetched(table, connection.execute(query).all))
 
     def _due(self, limit: int) -> Select[Any]:
-        due = (TOKEN.c.state == TokenState.VALID.value) & (TOKEN.c.next_at <= self.now)
+        now = select(self.now).scalar_subquery()  # asked once: a moment that moves finds nothing in an index
+        due = (TOKEN.c.state == TokenState.VALID.value) & (TOKEN.c.next_at <= now)
         soonest = (TOKEN.c.expires_at.asc().nulls_last(), TOKEN.c.next_at, TOKEN.c.id)
         return select(TOKEN, self.now.label("now")).where(due).order_by(*soonest).limit(limit)
 

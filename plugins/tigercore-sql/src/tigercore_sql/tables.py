@@ -23,6 +23,7 @@ from tigercore.model import (
     AccountType,
     AuditResult,
     AuditSeverity,
+    Authentication,
     Environment,
     KeyState,
     License,
@@ -75,6 +76,7 @@ ACCOUNT = Table(
     Column("is_default_data", Boolean, nullable=False),
     Column("error_count", BigInteger, nullable=False),
     Column("developer", Text, nullable=False),
+    Column("authentication", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),  # of the batch that put it last
     Column("sealed", LargeBinary, nullable=False, info=SEALED),
@@ -85,6 +87,7 @@ ACCOUNT = Table(
     one_of("tc_account", "environment", Environment),
     one_of("tc_account", "license", License),
     one_of("tc_account", "status", AccountStatus),
+    one_of("tc_account", "authentication", Authentication),
     Index("tc_account_id", "id", unique=True),
     Index("tc_account_account_number", "account_number", unique=True),
     Index("tc_account_kek", "kek"),
@@ -141,6 +144,7 @@ ATTEMPT = Table(
     Index("tc_token_attempt_id", "id", unique=True),
     Index("tc_token_attempt_account", "account_id", "started_at"),
     Index("tc_token_attempt_started", "started_at"),
+    Index("tc_token_attempt_status", "status", "started_at"),
     sqlite_autoincrement=True,
 )
 

@@ -1,0 +1,199 @@
+"""A token that was received, and how it gets to where it cannot be lost: the journal first, then the store."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import final
+
+import attrs
+import trio
+
+from tigercore import _refresh as rules
+from tigercore._duetimes import DueTimes
+from tigercore._journal import Journal
+from tigercore._plugins import Hooks
+from tigercore._ringfile import converter
+from tigercore._snapshot import Snapshot
+from tigercore._vault import Vault
+from tigercore.audit import AuditLog
+from tigercore.clock import Clock
+from tigercore.errors import (
+    AccountNotFoundError,
+    DecryptionFailed,
+    JournalUnusable,
+    KeyUnavailable,
+    StaleVersion,
+    StoreUnavailable,
+)
+from tigercore.model import AuditResult, License, Secret, TigerAccount, Token, TokenRefreshStatus
+from tigercore.ports import AccountStore, Change, Put, Record, TokenAttempt, TokenRow
+
+_log = logging.getLogger("tigercore.tokens")
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 30.0  # seconds before a store that is gone is tried again
+
+
+@final
+class TokenKeeper:
+    """Write tokens that the gateway has issued, and find again those that a process could not write before it died."""
+
+    def __init__(
+        self,
+        store: AccountStore,
+        snapshot: Snapshot,
+        vault: Vault,
+        audit: AuditLog,
+        hooks: Hooks,
+        journal: Journal,
+        due: DueTimes,
+        clock: Clock,
+        nursery: trio.Nursery,
+    ) -> None:
+        self._store = store
+        self._snapshot = snapshot
+        self._vault = vault
+        self._audit = audit
+        self._hooks = hooks
+        self._journal = journal
+        self._due = due
+        self._clock = clock
+        self._nursery = nursery
+
+    async def ready(self) -> None:
+        """Pass if a token that is received now could be kept. :raises JournalUnusable: it could not."""
+        await self._journal.ready()
+
+    async def note(self, attempt: TokenAttempt, fresh: Token) -> None:
+        """Write a token to the journal; if that fails the store is all there is, and the log says so."""
+        name = str(attempt.id)
+        try:
+            await self._journal.keep(name, self._vault.seal_entry(name, _written(attempt, fresh)))
+        except (JournalUnusable, KeyUnavailable) as error:
+            _log.error("a new token is in memory alone until the store has it: %s", error)
+
+    async def store(self, account: TigerAccount, attempt: TokenAttempt, fresh: Token, *, recovers: bool) -> None:
+        """Write a token into the rows that take it, for as long as it needs; until then this process uses it as it is.
+
+        Others may write meanwhile; the token that was issued last wins. If it `recovers` after failures, plugins hear.
+        """
+        wait = _FIRST_WAIT
+        while True:
+            family = self._snapshot.token_family(account)
+            rows = [self._renewed(row, fresh, family, account.license) for row in family if self._takes(row, fresh)]
+            self._snapshot.hold(rows)
+            try:
+                try:
+                    held = any(self._vault.readable_token(row) == fresh for row in family)
+                    await self._end_well(rows, attempt, is_kept=bool(rows) or held)
+                    break
+                except StaleVersion:
+                    await self._snapshot.load()
+            except (StoreUnavailable, KeyUnavailable) as error:
+                _log.warning("a new token of %s is not in the store yet: %s", account.account_name, error)
+                await trio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
+        try:
+            await self._journal.drop(str(attempt.id))
+        except JournalUnusable as error:  # it is in the store: who finds the entry strikes it out
+            _log.warning("a token is stored, and its entry is still in the journal: %s", error)
+        self._hooks.notify("tigercore_token_refreshed", account=account, expires_at=fresh.expires_at)
+        if recovers:
+            self._hooks.notify("tigercore_token_refresh_recovered", account=account)
+
+    def finish_later(self, account: TigerAccount, attempt: TokenAttempt, fresh: Token, *, recovers: bool) -> None:
+        """Let a token that the store does not take yet be written once it does."""
+        with suppress(RuntimeError):  # tigercore is closing: the journal keeps it
+            self._nursery.start_soon(partial(self.store, account, attempt, fresh, recovers=recovers))
+
+    async def adopt(self) -> None:
+        """Store what processes that have died had received and could not store, and what this one could not."""
+        for name, sealed in (await self._journal.orphans()).items():
+            try:
+                attempt, fresh = _read(self._vault.open_entry(name, sealed))
+                account = self._snapshot.row(attempt.account_id).account
+            except (DecryptionFailed, KeyUnavailable, AccountNotFoundError):
+                continue  # of another installation, or of an account that is gone: not ours to touch
+            _log.warning(
+                "the recovery journal holds a token of %s that was not stored: it is now", account.account_name
+            )
+            if await self._is_stored(attempt):  # who adopted it died before it could strike it out
+                await self._journal.drop(name)
+            else:
+                await self.store(
+                    account, attempt, fresh, recovers=rules.has_failed(self._snapshot.token_family(account))
+                )
+
+    async def _is_stored(self, attempt: TokenAttempt) -> bool:
+        done = await self._store.token_attempts(
+            attempt.account_id, since=attempt.started_at, status=TokenRefreshStatus.SUCCEEDED
+        )
+        return attempt.id in {each.id for each in done}
+
+    async def end(
+        self, rows: Sequence[TokenRow], attempts: Sequence[TokenAttempt], status: TokenRefreshStatus, detail: str
+    ) -> None:
+        """Write rows, and how attempts have ended. Errors as `AuditLog.commit`."""
+        changes: list[Change] = [*map(Put, rows), *map(Record, self.ended(attempts, status, detail))]
+        if not attempts:
+            return await self._snapshot.commit(changes)
+        good = status in (TokenRefreshStatus.SUCCEEDED, TokenRefreshStatus.OLD_ALIVE)
+        await self._audit.commit(
+            changes,
+            "token.refresh",
+            str(attempts[0].account_id),
+            result=AuditResult.SUCCESS if good else AuditResult.FAILURE,
+            outcome=status,
+        )
+
+    def ended(self, attempts: Iterable[TokenAttempt], status: TokenRefreshStatus, detail: str) -> list[TokenAttempt]:
+        """Return attempts as they have ended; one that is still STARTED has not."""
+        at = None if status is TokenRefreshStatus.STARTED else self._clock.now()
+        return [attrs.evolve(each, status=status, detail=detail, ended_at=at) for each in attempts]
+
+    def alive(self, row: TokenRow, token: Token, family: Sequence[TokenRow], license: License | None) -> TokenRow:
+        """Return a row as one that holds the token that was found to live."""
+        if self._vault.readable_token(row) == token:
+            due = self._due.of(row.id, token, license) if row.id == rules.leader(family) else None
+            return attrs.evolve(rules.renewed(row, token, due, self._clock.now()), failures=row.failures)
+        return self._renewed(row, token, family, license)
+
+    async def _end_well(self, rows: Sequence[TokenRow], attempt: TokenAttempt, *, is_kept: bool) -> None:
+        if is_kept:
+            await self.end(rows, [attempt], TokenRefreshStatus.SUCCEEDED, "")
+        else:
+            await self.end([], [attempt], TokenRefreshStatus.LOST, "a newer token was there already")
+
+    def _renewed(self, row: TokenRow, token: Token, family: Sequence[TokenRow], license: License | None) -> TokenRow:
+        due = self._due.of(row.id, token, license) if row.id == rules.leader(family) else None
+        return rules.renewed(self._vault.seal_token(row, token), token, due, self._clock.now())
+
+    def _takes(self, row: TokenRow, fresh: Token) -> bool:
+        """Say whether a row is to be written with this token; one whose token does not open is behind in any case.
+
+        One that holds it stays as it is: others may have leased it since, when two have adopted one journal.
+        """
+        token = self._vault.readable_token(row)
+        if token == fresh:
+            return self._snapshot.is_held(row)
+        return rules.takes(row if token else attrs.evolve(row, issued_at=None), fresh)
+
+
+def _written(attempt: TokenAttempt, token: Token) -> str:
+    born, ends = (moment and moment.isoformat() for moment in (token.issued_at, token.expires_at))
+    held = {"value": token.value.reveal(), "issued_at": born, "expires_at": ends}
+    return json.dumps({"attempt": converter.unstructure(attempt), "token": held})
+
+
+def _read(text: str) -> tuple[TokenAttempt, Token]:
+    """Read what `_written` has made; it was sealed, so it is nothing else."""
+    held = json.loads(text)
+    stamps = (_moment(held["token"][name]) for name in ("issued_at", "expires_at"))
+    return converter.structure(held["attempt"], TokenAttempt), Token(Secret(held["token"]["value"]), *stamps)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

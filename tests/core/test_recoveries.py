@@ -1,0 +1,326 @@
+"""What comes after a loss: a kill, a store or a gateway that was away, a stuck loop, a reply that never came."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.conftest import World, add
+from tigercore import (
+    JournalUnusable,
+    NotProcessed,
+    OutcomeUnknown,
+    StoreUnavailable,
+    TigerAccount,
+    Tigercore,
+    TokenRefreshStatus,
+    TokenState,
+    Unauthorized,
+    hookimpl,
+    run_on,
+)
+from tigercore._outage import Outage
+from tigercore._plugins import Hooks
+from tigercore.app import Ports
+from tigercore.ports import Change, Record, TokenAttempt, TokenRow
+from tigercore.settings import TokenSettings
+from tigercore.testing._gateway import token_text
+from tigercore.testing._scripted_client import ScriptedTigerClient
+from tigercore.testing._toy_cipher import ToyCipher, ToyOptions
+from tigercore.testing.clock import ManualClock, driver_context
+
+METHOD = "user_token_refresh"
+DAY = 86_400.0
+STUCK = TokenSettings().lease + 120.0  # seconds without a sign of life
+
+
+@pytest.fixture
+def world() -> World:
+    """Return a world whose gateway goes by the clock of the test: else what it issues bears the real date."""
+    clock = ManualClock()
+    return World(clock=clock, client=ScriptedTigerClient(context=driver_context(clock)))
+
+
+@asynccontextmanager
+async def process(world: World, seed: int, journal: Path | None = None, **tokens: object) -> AsyncIterator[Tigercore]:
+    """Open a process of its own on the store; `seed` makes the name by which others know it."""
+    cipher = ToyCipher(ToyOptions("root"), driver_context(world.clock))
+    ports = Ports(world.store, cipher, world.client, world.balancers)
+    settings = attrs.evolve(world.settings, tokens=TokenSettings(**tokens))  # type: ignore[arg-type]
+    rng = random.Random(seed)
+    async with run_on(ports, settings, hooks=world.hooks, clock=world.clock, rng=rng, journal=journal) as tiger:
+        yield tiger
+
+
+async def holder(tiger: Tigercore, world: World, developer: int = 1) -> TigerAccount:
+    return await add(tiger, license="TBHK", token=token_text(world.clock.now()), tiger_id=f"{20160000 + developer}")
+
+
+def refreshes(world: World) -> int:
+    """Return how often the gateway was asked for a token."""
+    return sum(method == METHOD for _, method, _ in world.client.calls)
+
+
+async def statuses(world: World) -> list[TokenRefreshStatus]:
+    return [each.status for each in await world.store.token_attempts()]
+
+
+def journalled(folder: Path) -> list[Path]:
+    return list(folder.glob("*.tgc"))
+
+
+class Listener:
+    """Hear of tokens that were refreshed."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.refreshed = trio.Event()
+
+    @hookimpl
+    def tigercore_token_refreshed(self, account: TigerAccount) -> None:
+        self.heard.append("refreshed")
+        self.refreshed.set()
+
+    @hookimpl
+    def tigercore_token_refresh_recovered(self, account: TigerAccount) -> None:
+        self.heard.append("recovered")
+
+
+@pytest.fixture
+def listener(world: World) -> Listener:
+    world.hooks = Hooks([listener := Listener()])
+    return listener
+
+
+# -- of the store ----------------------------------------------------------------------------------------------
+
+
+def ends_well(change: Change) -> bool:
+    return (
+        isinstance(change, Record)
+        and isinstance(change.entry, TokenAttempt)
+        and change.entry.status is TokenRefreshStatus.SUCCEEDED
+    )
+
+
+async def test_a_token_whose_process_was_killed_between_reply_and_commit_is_stored_by_the_next(
+    world: World, listener: Listener, mock_clock: MockClock, tmp_path: Path
+) -> None:
+    received, apply = trio.Event(), world.store.apply
+
+    async def refuse(changes: Sequence[Change]) -> int:
+        if any(map(ends_well, changes)):
+            received.set()
+            raise StoreUnavailable("the connection was lost")
+        return await apply(changes)
+
+    world.store.apply = refuse  # type: ignore[method-assign]
+    async with process(world, 1, tmp_path / "j") as dying, trio.open_nursery() as nursery:
+        account = await holder(dying, world)
+        world.clock.advance(60)
+        nursery.start_soon(dying.tokens.refresh_token, account)
+        await received.wait()
+        nursery.cancel_scope.cancel()
+        mock_clock.jump(20)  # longer than a token that was just received is kept from being cancelled
+    assert 1 == len(journalled(tmp_path / "j"))
+    [lost], fresh = await world.store.token_rows(), dying.tokens._snapshot.token(account.id).sealed
+    assert (TokenState.REFRESHING, False) == (lost.state, lost.sealed == fresh)
+    assert [] == listener.heard
+    world.store.apply = apply  # type: ignore[method-assign]
+    async with process(world, 2, tmp_path / "j", auto_refresh=True) as heir:
+        await listener.refreshed.wait()
+        token = await heir.tokens.token_for(account)
+        assert token is not None
+        assert world.clock.now() == token.issued_at
+    assert [TokenRefreshStatus.SUCCEEDED] == await statuses(world)
+    assert 1 == refreshes(world)
+    assert [] == journalled(tmp_path / "j")
+
+
+async def test_an_attempt_whose_token_is_being_stored_is_not_called_lost(
+    world: World, autojump_clock: MockClock
+) -> None:
+    apply = world.store.apply
+
+    async def late(changes: Sequence[Change]) -> int:
+        """Carry out the end of a refresh, and tell so a second later."""
+        if any(map(ends_well, changes)):
+            await trio.sleep(1)
+        return await apply(changes)
+
+    async with process(world, 1) as tiger:
+        account = await holder(tiger, world)
+        world.store.apply = late  # type: ignore[method-assign]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tiger.tokens.refresh_token, account)
+            await wait_all_tasks_blocked()
+            await tiger.tokens._refresher.end_lost_attempts()
+            assert [TokenRefreshStatus.STARTED] == await statuses(world)
+    assert [TokenRefreshStatus.SUCCEEDED] == await statuses(world)
+
+
+async def refresh_while_the_store_is_away(world: World, tiger: Tigercore, account: TigerAccount) -> None:
+    """Let the gateway's reply meet a store that takes nothing; who asked has the token, and the store has not."""
+    world.clock.advance(60)
+    world.client.latency = 1.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tiger.tokens.refresh_token, account)
+        await wait_all_tasks_blocked()
+        world.backend.broken = True
+
+
+async def test_plugins_hear_of_a_refresh_once_the_store_has_it(
+    world: World, listener: Listener, autojump_clock: MockClock
+) -> None:
+    async with process(world, 1) as tiger:
+        await refresh_while_the_store_is_away(world, tiger, await holder(tiger, world))
+        assert [] == listener.heard
+        world.backend.broken = False
+        await trio.sleep(60)
+    assert ["refreshed"] == listener.heard
+
+
+async def test_plugins_hear_of_a_recovery_once_the_store_has_it(
+    world: World, listener: Listener, autojump_clock: MockClock
+) -> None:
+    async with process(world, 1) as tiger:
+        account = await holder(tiger, world)
+        world.client.fail(None, METHOD, NotProcessed(METHOD, "connection refused"))
+        await tiger.tokens.refresh_token(account)
+        await refresh_while_the_store_is_away(world, tiger, account)
+        assert [] == listener.heard
+        world.backend.broken = False
+        await trio.sleep(60)
+    assert ["refreshed", "recovered"] == listener.heard
+
+
+async def test_a_disk_that_keeps_an_entry_of_the_journal_spoils_no_refresh(
+    world: World, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise JournalUnusable("the disk is read-only")
+
+    async with process(world, 1) as tiger:
+        account = await holder(tiger, world)
+        monkeypatch.setattr(tiger.tokens._refresher._keeper._journal, "drop", refuse)
+        assert (await tiger.tokens.refresh_token(account)).success
+    assert ["refreshed"] == listener.heard
+
+
+async def test_what_a_process_that_died_has_leased_is_refreshed_by_a_command(world: World) -> None:
+    async with process(world, 1) as tiger:
+        await holder(tiger, world)
+        world.clock.advance(20 * DAY)
+        await world.store.claim_due_tokens("the dead", 60, 1)
+    for _ in range(2):  # first it is in doubt, and then it is known to live
+        world.clock.advance(3600)
+        async with process(world, 2) as tiger:
+            await tiger.tokens.refresh_expired_tokens()
+    assert [TokenState.VALID] == [row.state for row in await world.store.token_rows()]
+
+
+# -- of a reply ------------------------------------------------------------------------------------------------
+
+
+async def test_two_schedulers_that_find_a_refresh_lost_send_one_more(world: World, autojump_clock: MockClock) -> None:
+    async with process(world, 1) as tiger:
+        account = await holder(tiger, world)
+        world.clock.advance(60)
+        world.client.fail(None, METHOD, OutcomeUnknown(METHOD, "no reply"))
+        await tiger.tokens.refresh_token(account)
+    world.client.fail(None, "accounts", Unauthorized("accounts", "dead", code=401), times=2)
+    world.client.latency = 1.0
+    world.clock.advance(TokenSettings().settle)
+    async with process(world, 2, auto_refresh=True), process(world, 3, auto_refresh=True):
+        await trio.sleep(30)
+    assert 2 == refreshes(world)
+    assert [TokenRefreshStatus.LOST, TokenRefreshStatus.SUCCEEDED] == sorted(await statuses(world))
+    assert [TokenState.VALID] == [row.state for row in await world.store.token_rows()]
+
+
+# -- of the gateway --------------------------------------------------------------------------------------------
+
+
+async def test_while_the_gateway_is_down_one_refresh_is_under_way(world: World, autojump_clock: MockClock) -> None:
+    async with process(world, 1, parallel=4) as tiger:
+        for developer in range(12):
+            await holder(tiger, world, developer)
+        world.clock.advance(20 * DAY)
+        world.client.fail(None, METHOD, NotProcessed(METHOD, "connection refused"), times=100)
+        await tiger.tokens.start_background_refresh_scheduler()
+        await wait_all_tasks_blocked()
+        assert tiger.tokens.scheduler_status().outage
+        for _ in range(3):
+            before = refreshes(world)
+            world.clock.advance(300)  # longer than any wait for the next try
+            await trio.sleep(300)
+            assert 1 == refreshes(world) - before
+
+
+async def test_the_first_answer_ends_an_outage_and_the_rest_follows(world: World, autojump_clock: MockClock) -> None:
+    async with process(world, 1, parallel=4) as tiger:
+        for developer in range(12):
+            await holder(tiger, world, developer)
+        world.clock.advance(20 * DAY)
+        world.client.fail(None, METHOD, NotProcessed(METHOD, "connection refused"), times=4)
+        await tiger.tokens.start_background_refresh_scheduler()
+        await wait_all_tasks_blocked()
+        assert tiger.tokens.scheduler_status().outage
+        world.clock.advance(300)
+        await trio.sleep(300)
+        assert not tiger.tokens.scheduler_status().outage
+    states = [each.issued_at == world.clock.now() for each in await world.store.token_rows()]
+    assert [True] * 12 == states
+
+
+def test_an_outage_after_another_begins_with_short_waits() -> None:
+    outage = Outage(ManualClock(), random.Random(1))
+    for number in range(50):
+        outage.silent(str(number))
+    assert outage.wait() > 100
+    outage.answered()
+    for number in range(3):
+        outage.silent(str(number))
+    assert 0 < outage.wait() <= 5
+
+
+# -- of the loop -----------------------------------------------------------------------------------------------
+
+
+async def test_a_loop_that_has_nothing_to_do_is_not_stuck(world: World, autojump_clock: MockClock) -> None:
+    async with process(world, 1, auto_refresh=True) as tiger:
+        await holder(tiger, world)
+        await trio.sleep(DAY)
+        status = tiger.tokens.scheduler_status()
+        assert (True, 0) == (status.running, status.restarts)
+
+
+async def test_a_loop_is_stuck_after_a_lease_and_two_minutes(world: World, autojump_clock: MockClock) -> None:
+    async def hang(*_: object) -> list[TokenRow]:
+        return await trio.sleep_forever()
+
+    async with process(world, 1) as tiger:
+        await holder(tiger, world)
+        world.clock.advance(20 * DAY)
+        world.store.claim_due_tokens = hang  # type: ignore[assignment,method-assign]  # a driver that never returns
+        await tiger.tokens.start_background_refresh_scheduler()
+        await trio.sleep(STUCK - 1)
+        assert 0 == tiger.tokens.scheduler_status().restarts
+        await trio.sleep(2)
+        assert 1 == tiger.tokens.scheduler_status().restarts
+
+
+async def test_a_scheduler_that_was_stopped_says_so(world: World) -> None:
+    async with process(world, 1, auto_refresh=True) as tiger:
+        await wait_all_tasks_blocked()
+        assert tiger.tokens.scheduler_status().running
+        await tiger.tokens.stop_background_tasks()
+        await wait_all_tasks_blocked()
+        assert not tiger.tokens.scheduler_status().running

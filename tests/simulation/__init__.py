@@ -1,0 +1,1 @@
+"""Long times in short ones: trio jumps to the next moment at which anything happens."""

@@ -49,9 +49,9 @@ class Directory:
         account_id = self._numbers.get(account_number)
         return None if account_id is None else self._rows[account_id].account
 
-    def siblings(self, account: TigerAccount) -> Iterable[UUID]:
-        """Return the ids of the accounts of the account's developer, its own among them."""
-        return self._developers.get(account.developer, ())
+    def of(self, developer: str) -> Iterable[UUID]:
+        """Return the ids of the accounts of a developer."""
+        return self._developers.get(developer, ())
 
     def candidate(self, account_id: UUID) -> Candidate:
         """Return the one candidate that carries this account's statistics."""

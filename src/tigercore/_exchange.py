@@ -130,7 +130,7 @@ class TokenExchange:
             with trio.CancelScope(shield=True):
                 fresh = await self._ask(account, attempt, token, claim)
                 with trio.move_on_after(_SAVE) as saving:
-                    await self._keeper.note(attempt, fresh)
+                    await self._keeper.note(account, attempt, fresh)
                     await self._keeper.store(account, attempt, fresh, recovers=recovers)
         if saving.cancelled_caught:  # it is in the journal, and in use here: who asked has what they need
             self._keeper.finish_later(account, attempt, fresh, recovers=recovers)

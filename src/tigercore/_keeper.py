@@ -23,7 +23,6 @@ from tigercore._vault import Vault
 from tigercore.audit import AuditLog
 from tigercore.clock import Clock
 from tigercore.errors import (
-    AccountNotFoundError,
     DecryptionFailed,
     JournalUnusable,
     KeyUnavailable,
@@ -62,16 +61,18 @@ class TokenKeeper:
         self._due = due
         self._clock = clock
         self._nursery = nursery
+        self._in_hand: set[str] = set()  # entries that somebody in this process is about to store
 
     async def ready(self) -> None:
         """Pass if a token that is received now could be kept. :raises JournalUnusable: it could not."""
         await self._journal.ready()
 
-    async def note(self, attempt: TokenAttempt, fresh: Token) -> None:
+    async def note(self, account: TigerAccount, attempt: TokenAttempt, fresh: Token) -> None:
         """Write a token to the journal; if that fails the store is all there is, and the log says so."""
-        name = str(attempt.id)
+        name, entry = str(attempt.id), _written(account.developer, attempt, fresh)
+        self._in_hand.add(name)
         try:
-            await self._journal.keep(name, self._vault.seal_entry(name, _written(attempt, fresh)))
+            await self._journal.keep(name, self._vault.seal_entry(name, entry))
         except (JournalUnusable, KeyUnavailable) as error:
             _log.error("a new token is in memory alone until the store has it: %s", error)
 
@@ -96,10 +97,7 @@ class TokenKeeper:
                 _log.warning("a new token of %s is not in the store yet: %s", account.account_name, error)
                 await trio.sleep(wait)
                 wait = min(wait * 2, _LONGEST_WAIT)
-        try:
-            await self._journal.drop(str(attempt.id))
-        except JournalUnusable as error:  # it is in the store: who finds the entry strikes it out
-            _log.warning("a token is stored, and its entry is still in the journal: %s", error)
+        await self._strike_out(str(attempt.id))
         self._hooks.notify("tigercore_token_refreshed", account=account, expires_at=fresh.expires_at)
         if recovers:
             self._hooks.notify("tigercore_token_refresh_recovered", account=account)
@@ -112,24 +110,38 @@ class TokenKeeper:
     async def adopt(self) -> None:
         """Store what processes that have died had received and could not store, and what this one could not."""
         for name, sealed in (await self._journal.orphans()).items():
-            try:
-                attempt, fresh = _read(self._vault.open_entry(name, sealed))
-                account = self._snapshot.row(attempt.account_id).account
-            except (DecryptionFailed, KeyUnavailable, AccountNotFoundError):
-                continue  # of another installation, or of an account that is gone: not ours to touch
-            _log.warning(
-                "the recovery journal holds a token of %s that was not stored: it is now", account.account_name
-            )
-            if await self._is_stored(attempt):  # who adopted it died before it could strike it out
-                await self._journal.drop(name)
-            else:
-                await self.store(
-                    account, attempt, fresh, recovers=rules.has_failed(self._snapshot.token_family(account))
-                )
+            if name not in self._in_hand:
+                self._in_hand.add(name)
+                try:
+                    await self._adopt(name, sealed)
+                finally:
+                    self._in_hand.discard(name)
+
+    async def _adopt(self, name: str, sealed: bytes) -> None:
+        try:
+            developer, attempt, fresh = _read(self._vault.open_entry(name, sealed))
+        except (DecryptionFailed, KeyUnavailable):
+            return  # of another installation: not ours to touch
+        account = self._snapshot.account_of(developer)
+        if account is None:
+            return  # the last of its accounts is gone; should one come back, its token is here
+        if await self._is_stored(attempt):  # who stored it died before it could strike it out
+            return await self._strike_out(name)
+        _log.warning("the recovery journal holds a token of %s that was not stored: it is now", account.account_name)
+        recovers = rules.has_failed(self._snapshot.token_family(account))
+        await self.store(account, attempt, fresh, recovers=recovers)
+
+    async def _strike_out(self, name: str) -> None:
+        """Take an entry out of the journal, whose token is in the store."""
+        try:
+            await self._journal.drop(name)
+        except JournalUnusable as error:  # who finds it will see that
+            _log.warning("a token is stored, and its entry is still in the journal: %s", error)
+        self._in_hand.discard(name)
 
     async def _is_stored(self, attempt: TokenAttempt) -> bool:
         done = await self._store.token_attempts(
-            attempt.account_id, since=attempt.started_at, status=TokenRefreshStatus.SUCCEEDED
+            {attempt.account_id}, since=attempt.started_at, status=TokenRefreshStatus.SUCCEEDED
         )
         return attempt.id in {each.id for each in done}
 
@@ -182,17 +194,18 @@ class TokenKeeper:
         return rules.takes(row if token else attrs.evolve(row, issued_at=None), fresh)
 
 
-def _written(attempt: TokenAttempt, token: Token) -> str:
+def _written(developer: str, attempt: TokenAttempt, token: Token) -> str:
     born, ends = (moment and moment.isoformat() for moment in (token.issued_at, token.expires_at))
     held = {"value": token.value.reveal(), "issued_at": born, "expires_at": ends}
-    return json.dumps({"attempt": converter.unstructure(attempt), "token": held})
+    return json.dumps({"developer": developer, "attempt": converter.unstructure(attempt), "token": held})
 
 
-def _read(text: str) -> tuple[TokenAttempt, Token]:
+def _read(text: str) -> tuple[str, TokenAttempt, Token]:
     """Read what `_written` has made; it was sealed, so it is nothing else."""
     held = json.loads(text)
     stamps = (_moment(held["token"][name]) for name in ("issued_at", "expires_at"))
-    return converter.structure(held["attempt"], TokenAttempt), Token(Secret(held["token"]["value"]), *stamps)
+    token = Token(Secret(held["token"]["value"]), *stamps)
+    return held["developer"], converter.structure(held["attempt"], TokenAttempt), token
 
 
 def _moment(text: str | None) -> datetime | None:

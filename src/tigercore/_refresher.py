@@ -21,16 +21,20 @@ from tigercore.accounts import TigerAccountManager
 from tigercore.errors import (
     ClientError,
     DecryptionFailed,
+    JournalUnusable,
     KeyUnavailable,
     PortError,
     SigningFrozen,
     StaleVersion,
+    TigerCoreError,
+    TokenManagerError,
     TokenRefreshError,
 )
 from tigercore.model import Authentication, RefreshTrigger, TigerAccount, Token, TokenRefreshStatus, TokenState
 from tigercore.ports import AccountStore, Put, TigerClient, TokenAttempt, TokenRow
 from tigercore.settings import TokenSettings
 
+_ALL = 1_000_000  # attempts: more than any fleet has open
 _TRIES = 5  # writes of other processes that the taking of one lease may meet
 _GIVE_BACK = 2.0  # seconds that giving a claim back may take, whatever is cancelled around it
 
@@ -81,8 +85,9 @@ class Refresher:
                 with suppress(StaleVersion):
                     return await self._try(account, trigger, claim)
                 await self._snapshot.load()
-        except BaseException:
+        except BaseException as error:
             await self.give_back(account, claim)
+            self._tell(account, error)
             raise
         raise TokenRefreshError(f"{account.account_name}: its token is being changed by others all the time; try again")
 
@@ -117,8 +122,7 @@ class Refresher:
             rows = self._exchange.patient(
                 [self._keeper.alive(row, token, family, account.license) for row in rules.in_use(family)]
             )
-            lost = await self._lost(family)
-            await self._keeper.end(rows, lost, TokenRefreshStatus.OLD_ALIVE, "the token of before still lives")
+            await self._keeper.end(rows, await self._lost(family), *_verdict(account))
             return False
         if self._has_ended(account, newest) or not any(row.state is TokenState.UNCERTAIN for row in family):
             await self._bury(account, family, "its token is dead")
@@ -146,17 +150,19 @@ class Refresher:
         They were open before the rows were read, and still are: whoever leases or settles a row writes both at once.
         A row that this process is about to write says here already what it does not say in the store.
         """
-        before = {each.id for each in await self._store.token_attempts(status=TokenRefreshStatus.STARTED)}
+        before = {each.id for each in await self._started()}
         if not before:
             return
         await self._snapshot.load()
         busy = (TokenState.REFRESHING, TokenState.UNCERTAIN)
         rows = self._snapshot.tokens.values()
         open_rows = {row.id for row in rows if row.state in busy or self._snapshot.is_held(row)}
-        started = await self._store.token_attempts(status=TokenRefreshStatus.STARTED)
-        lost = [each for each in started if each.id in before and each.account_id not in open_rows]
+        lost = [each for each in await self._started() if each.id in before and each.account_id not in open_rows]
         if lost:
             await self._keeper.end([], lost, TokenRefreshStatus.LOST, "nobody knows what became of it")
+
+    async def _started(self) -> list[TokenAttempt]:
+        return await self._store.token_attempts(status=TokenRefreshStatus.STARTED, limit=_ALL)
 
     async def _try(self, account: TigerAccount, trigger: RefreshTrigger, claim: Claim) -> None:
         """Refresh the token as it stands in memory; if another has written meanwhile the lease is refused."""
@@ -188,6 +194,13 @@ class Refresher:
         self._exchange.heard(account, None)
         return alive
 
+    def _tell(self, account: TigerAccount, error: BaseException) -> None:
+        """Let plugins hear what kept a refresh from being begun; of one that was begun they have heard."""
+        is_told = isinstance(error, TokenManagerError) and not isinstance(error, JournalUnusable)
+        if isinstance(error, TigerCoreError) and not is_told:
+            failures = max((row.failures for row in self._snapshot.token_family(account)), default=0)
+            self._hooks.notify("tigercore_token_refresh_failed", account=account, reason=str(error), failures=failures)
+
     async def _bury(self, account: TigerAccount, family: Sequence[TokenRow], why: str) -> NoReturn:
         lost = await self._lost(family)
         await self._keeper.end(rules.dead(family), lost, TokenRefreshStatus.LOST, why)
@@ -197,8 +210,7 @@ class Refresher:
 
     async def _lost(self, family: Sequence[TokenRow]) -> list[TokenAttempt]:
         """Return the attempts of which nobody knows yet how they ended."""
-        of = [await self._store.token_attempts(row.id, status=TokenRefreshStatus.STARTED) for row in family]
-        return [each for started in of for each in started]
+        return await self._store.token_attempts({row.id for row in family}, status=TokenRefreshStatus.STARTED)
 
     def _has_ended(self, account: TigerAccount, row: TokenRow) -> bool:
         """Say whether a token is over for good: OAuth2 goes on with its refresh token."""
@@ -206,6 +218,16 @@ class Refresher:
 
     def _may_have_ended(self, account: TigerAccount, row: TokenRow) -> bool:
         return account.authentication is not Authentication.OAUTH2 and rules.has_expired(row, self._gateway.now())
+
+
+def _verdict(account: TigerAccount) -> tuple[TokenRefreshStatus, str]:
+    """Return how a lost attempt has ended whose token of before still lives.
+
+    A call is answered for a grant's access token; of the refresh token, which is used once, that says nothing.
+    """
+    if account.authentication is Authentication.OAUTH2:
+        return TokenRefreshStatus.LOST, "nobody knows whether the refresh token was used up; the access token lives"
+    return TokenRefreshStatus.OLD_ALIVE, "the token of before still lives"
 
 
 def _waiting(family: Sequence[TokenRow]) -> str:

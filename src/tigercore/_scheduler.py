@@ -163,12 +163,14 @@ class Scheduler:
 
     async def _work(self, row: TokenRow, claim: Claim | None) -> None:
         try:
-            with suppress(TokenManagerError, AccountNotFoundError):  # recorded, told to the hooks, put off
+            with suppress(AccountNotFoundError):  # it was deleted
                 account = self._snapshot.row(row.id).account
                 if claim is None:
                     await self._flights.share(account, "settle", partial(self._refresher.settle, account))
                 else:
                     await self._refresh(account, row, claim)
+        except TokenManagerError as error:  # its rows say when it is tried again
+            _log.warning("account %s got no new token: %s", row.id, error)
         finally:
             self._busy.discard(row.id)
             self._put_off(row.id)

@@ -82,12 +82,16 @@ class Snapshot:
         except KeyError:
             raise AccountNotFoundError(f"no account has the id {account_id}") from None
 
+    def account_of(self, developer: str) -> TigerAccount | None:
+        """Return an account of a developer, None if there is none any more."""
+        return next((self.row(account_id).account for account_id in self._directory.of(developer)), None)
+
     def token_family(self, account: TigerAccount) -> list[TokenRow]:
         """Return the rows that hold the token of the account's developer, the account's own first.
 
         The gateway knows one token for each developer (protocol 4A.6), so these rows live and die together.
         """
-        family = (self._tokens[account_id] for account_id in self._directory.siblings(account))
+        family = (self._tokens[account_id] for account_id in self._directory.of(account.developer))
         held = [row for row in family if row.state is not TokenState.NOT_REQUIRED]
         return sorted(held, key=lambda row: row.id != account.id)
 

@@ -19,6 +19,7 @@ from tigercore._plugins import Hooks
 from tigercore._refresher import Refresher
 from tigercore._scheduler import Scheduler
 from tigercore._snapshot import Snapshot
+from tigercore._tokensource import TokenSource
 from tigercore._vault import Vault
 from tigercore.accounts import TigerAccountManager
 from tigercore.audit import AuditLog
@@ -68,17 +69,16 @@ def token_manager(
     scheduler = Scheduler(
         store, snapshot, vault, keeper, exchange, refresher, flights, outage, gateway, due, alarms, rng, settings
     )
+    source = TokenSource(store, snapshot, vault, refresher, flights, gateway)
     return TokenManager(
         store,
         snapshot,
         vault,
         accounts,
         client,
-        refresher,
+        source,
         scheduler,
-        flights,
         gate,
-        gateway,
         due,
         clock,
         nursery,

@@ -9,8 +9,18 @@ from tigercore._enrolment import type_of
 from tigercore._vault import Vault, endpoint_of
 from tigercore.accounts import TigerAccountManager
 from tigercore.audit import AuditLog
-from tigercore.errors import AccountValidationError, TokenNeedsReauthorisation
-from tigercore.model import Authentication, Credentials, Environment, Grant, License, Secret, TigerAccount, Token
+from tigercore.errors import AccountValidationError, ClientError, TokenManagerError, TokenNeedsReauthorisation
+from tigercore.model import (
+    AuditResult,
+    Authentication,
+    Credentials,
+    Environment,
+    Grant,
+    License,
+    Secret,
+    TigerAccount,
+    Token,
+)
 from tigercore.operations import operation
 from tigercore.ports import Authorization, Endpoint, GatewayRequest, Prompt, TigerClient
 from tigercore.tokens import TokenManager
@@ -59,9 +69,8 @@ class LoginManager:
         device: bool = False,
     ) -> TigerAccount:
         """Let the person consent anew, for all accounts of the grant. Errors as `log_in`."""
+        _require_grant(account, "log in to")
         held = await self._accounts.decrypt_credentials(account)
-        if account.authentication is not Authentication.OAUTH2:
-            raise AccountValidationError(f"{account.account_name} signs with a key: there is nothing to log in to")
         wanted = Authorization(endpoint_of(account), issuer, client_id=held.tiger_id.reveal(), device=device)
         token = await self._client.authorize(wanted, show)
         return await self._accounts.update_tokens(account.id, token.value)
@@ -78,15 +87,27 @@ class LoginManager:
         return [await self._add(number, token, endpoint) for number in fresh]
 
     async def log_out(self, account: TigerAccount) -> None:
-        """End the grant of an account at its issuer, and here. Errors as `TigerClient.revoke`.
+        """End the grant of an account at its issuer, and here; here also if the issuer does not (protocol 4B.8).
 
-        :raises TokenNeedsReauthorisation: there is none.
+        :raises AccountValidationError: the account signs with a key.
+        :raises TokenNeedsReauthorisation: it holds no grant.
+        :raises TokenManagerError: the grant is gone here, and may live on at the issuer.
         """
-        token = await self._tokens.token_for(account)
-        if token is None:
-            raise TokenNeedsReauthorisation(f"{account.account_name} holds no grant")
-        await self._client.revoke(self._accounts.signer(account), token)
-        await self._audit.commit([], "token.revoke", str(account.id))
+        _require_grant(account, "log out of")
+        async with self._tokens.writing(account):  # no refresh brings another meanwhile
+            token = self._tokens.standing_token(account)
+            if token is None:
+                raise TokenNeedsReauthorisation(f"{account.account_name} holds no grant")
+            try:
+                await self._client.revoke(self._accounts.signer(account), token)
+            except ClientError as error:
+                await self._forget(account, AuditResult.FAILURE, type(error).__name__)
+                told = f"{account.account_name}: its grant is deleted here, but its issuer was not reached or refused"
+                raise TokenManagerError(f"{told} ({error}): end the consent in the issuer's portal") from error
+            await self._forget(account, AuditResult.SUCCESS, "revoked")
+
+    async def _forget(self, account: TigerAccount, result: AuditResult, outcome: str) -> None:
+        await self._audit.commit([], "token.revoke", str(account.id), result=result, outcome=outcome)
         await self._tokens.bury(account)
 
     async def _add(self, number: str, token: Token, endpoint: Endpoint) -> TigerAccount:
@@ -100,6 +121,11 @@ class LoginManager:
             authentication=Authentication.OAUTH2,
             token=token.value,
         )
+
+
+def _require_grant(account: TigerAccount, what: str) -> None:
+    if account.authentication is not Authentication.OAUTH2:
+        raise AccountValidationError(f"{account.account_name} signs with a key: there is nothing to {what}")
 
 
 def _numbers(data: Any) -> list[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
-from functools import partial
 from typing import final
 from uuid import UUID
 
@@ -14,29 +13,21 @@ import trio
 
 from tigercore import _refresh as rules
 from tigercore._duetimes import DueTimes
-from tigercore._exchange import needs_a_person
-from tigercore._flights import Flights
 from tigercore._gate import Gate
-from tigercore._gatewayclock import GatewayClock
-from tigercore._refresh import Step
-from tigercore._refresher import Refresher
 from tigercore._scheduler import Scheduler
 from tigercore._snapshot import Snapshot
+from tigercore._tokensource import TokenSource
 from tigercore._vault import Vault
 from tigercore.accounts import TigerAccountManager
 from tigercore.clock import Clock
 from tigercore.errors import (
-    ClientError,
     PortError,
     SigningFrozen,
     StaleVersion,
     TokenManagerError,
-    TokenRateLimitError,
     TokenRefreshError,
-    TokenValidationError,
 )
 from tigercore.model import (
-    Authentication,
     RefreshResult,
     RefreshStatistics,
     RefreshTrigger,
@@ -71,11 +62,9 @@ class TokenManager:
         vault: Vault,
         accounts: TigerAccountManager,
         client: TigerClient,
-        refresher: Refresher,
+        source: TokenSource,
         scheduler: Scheduler,
-        flights: Flights,
         gate: Gate,
-        gateway: GatewayClock,
         due: DueTimes,
         clock: Clock,
         nursery: trio.Nursery,
@@ -86,16 +75,15 @@ class TokenManager:
         self._vault = vault
         self._accounts = accounts
         self._client = client
-        self._refresher = refresher
+        self._source = source
         self._scheduler = scheduler
-        self._flights = flights
         self._gate = gate
-        self._gateway = gateway
         self._due = due
         self._clock = clock
         self._nursery = nursery
         self._settings = settings
         self._running: trio.CancelScope | None = None
+        self._turn = trio.Lock()
 
     # -- hand out ----------------------------------------------------------------------------------------------
 
@@ -105,72 +93,18 @@ class TokenManager:
         :raises TokenNeedsReauthorisation: the token is dead; only a person can make a new one.
         :raises TokenManagerError: it is in doubt, and looking into it failed.
         """
-        row = self._snapshot.token(account.id)
-        if row.state is TokenState.NOT_REQUIRED:
-            return None
-        ends = row.expires_at
-        if row.state is not TokenState.VALID or (ends is not None and ends <= self._gateway.now()):
-            row = await self._looked_into(account, row)
-        elif account.authentication is Authentication.OAUTH2 and rules.is_last_call(row, self._gateway.now()):
-            if not self._is_put_off(account):
-                with suppress(TokenManagerError):  # the one that is there lives for a little longer
-                    await self._refresh(account, RefreshTrigger.ON_DEMAND)
-            row = self._snapshot.token(account.id)
-        return self._opened(account, row)
+        return await self._source.token_for(account)
 
     def standing_token(self, account: TigerAccount) -> Token | None:
         """Return the token as it stands, for a call that is `writing`: what looks into a token would wait for it.
 
-        :raises TokenNeedsReauthorisation: the token has died since `token_for`.
+        :raises TokenNeedsReauthorisation: the token is dead.
         """
-        row = self._snapshot.token(account.id)
-        if row.state in (TokenState.NEEDS_REAUTH, TokenState.DISABLED) or self.has_ended(account):
-            raise needs_a_person(account, "it has no living token")
-        return None if row.state is TokenState.NOT_REQUIRED else self._opened(account, row)
-
-    def _opened(self, account: TigerAccount, row: TokenRow) -> Token | None:
-        try:
-            return self._vault.open_token(row)
-        except PortError as error:
-            raise TokenValidationError(f"the token of {account.account_name} cannot be opened: {error}") from error
-
-    def _is_put_off(self, account: TigerAccount) -> bool:
-        """Say whether the last try failed, and the next has its time: rows tell both, and no store is asked."""
-        family = self._snapshot.token_family(account)
-        due = rules.next_at(family)
-        return rules.has_failed(family) and due is not None and due > self._snapshot.now()
-
-    async def _looked_into(self, account: TigerAccount, row: TokenRow) -> TokenRow:
-        """Return the row of a token that can be sent, after whatever has to be done for that. Errors as `token_for`."""
-        at = self._snapshot.now()
-        if rules.is_in_doubt(row, at) and not rules.is_settling(self._snapshot.token_family(account), at):
-            await self._flights.share(account, "settle", partial(self._refresher.settle, account))
-        elif row.state in (TokenState.VALID, TokenState.REFRESHING) and rules.has_expired(row, self._gateway.now()):
-            await self._revived(account)
-        row = self._snapshot.token(account.id)
-        if row.state in (TokenState.NEEDS_REAUTH, TokenState.DISABLED):
-            raise needs_a_person(account, "it has no living token")
-        return row
+        return self._source.standing_token(account)
 
     def has_ended(self, account: TigerAccount) -> bool:
         """Say whether the token of an account is over for good, as far as that may be judged here."""
-        row = self._snapshot.token(account.id)
-        if account.authentication is Authentication.OAUTH2 or not rules.has_expired(row, self._gateway.now()):
-            return False
-        return self._gateway.may_judge
-
-    async def _revived(self, account: TigerAccount) -> None:
-        """Do what can be done about a token that seems to have expired."""
-        if account.authentication is Authentication.OAUTH2:
-            await self._refresh_on_demand(account, RefreshTrigger.EXPIRED)
-        elif self._gateway.may_judge:
-            raise needs_a_person(account, "its token has expired")
-        elif self._may_look(account):  # else it is for others to tell
-            await self._flights.share(account, "look", partial(self._refresher.look_into, account))
-
-    def _may_look(self, account: TigerAccount) -> bool:
-        """Say whether nobody refreshes the token of an account, or has reason to doubt it."""
-        return rules.next_step(self._snapshot.token_family(account), self._snapshot.now()) is Step.REFRESH
+        return self._source.has_ended(account)
 
     def writing(self, account: TigerAccount) -> AbstractAsyncContextManager[None]:
         """Keep the token of an account as it is for the time of a call that writes; wait while it is refreshed."""
@@ -193,25 +127,20 @@ class TokenManager:
     async def bury(self, account: TigerAccount) -> None:
         """Take note that a person took the consent of an account back: only a person can give another.
 
-        :raises StaleVersion: others write it again and again.
+        :raises TokenManagerError: others write it again and again.
         """
-        for left in reversed(range(_TRIES)):
-            await self._snapshot.load()
-            try:
-                return await self._snapshot.commit(
-                    [Put(attrs.evolve(row, sealed=None)) for row in rules.dead(self._snapshot.token_family(account))]
-                )
-            except StaleVersion:
-                if not left:
-                    raise
+        await self._rewrite(account, lambda family: [attrs.evolve(row, sealed=None) for row in rules.dead(family)])
 
     async def validate_token(self, account: TigerAccount) -> TokenValidation:
         """Ask the gateway whether it takes the account's key and token now."""
         try:
             token = await self.token_for(account)
             alive = await self._client.probe(self._accounts.signer(account), token)
-        except (TokenManagerError, ClientError, SigningFrozen) as error:
+            return await self._validated(account, token, alive=alive)
+        except (TokenManagerError, PortError, SigningFrozen) as error:
             return TokenValidation(False, str(error))
+
+    async def _validated(self, account: TigerAccount, token: Token | None, *, alive: bool) -> TokenValidation:
         if not alive:
             await self.distrust(account, token)
             return TokenValidation(False, "the gateway refused the key or the token of this account")
@@ -226,8 +155,8 @@ class TokenManager:
     ) -> RefreshResult:
         """Get a new token, or join a refresh that is under way. An account that needs no token is a success."""
         try:
-            await self._refresh_on_demand(account, trigger)
-        except TokenManagerError as error:
+            await self._source.refresh(account, trigger)
+        except (TokenManagerError, PortError) as error:
             return RefreshResult(False, str(error))
         return RefreshResult(True)
 
@@ -257,20 +186,33 @@ class TokenManager:
 
         :raises TokenManagerError: the account has no token to refresh.
         """
-        family = self._snapshot.token_family(account)
+        moment = at and self._snapshot.now() + (at - self._clock.now())
+        await self._rewrite(account, lambda family: self._scheduled(account, family, moment))
+        return self._status(account)
+
+    def _scheduled(self, account: TigerAccount, family: Sequence[TokenRow], moment: datetime | None) -> list[TokenRow]:
         newest = rules.newest(family)
         token = newest and self._vault.open_token(newest)
         if newest is None or token is None or newest.state is not TokenState.VALID:
             state = self._snapshot.token(account.id).state
             raise TokenRefreshError(f"{account.account_name}: its token is {state}, there is nothing to schedule")
-        if at is None:
+        due = moment
+        if moment is None:
             due = self._due.of(rules.leader(family) or account.id, token, account.license)
-        else:
-            due = self._snapshot.now() + (at - self._clock.now())
-            if token.expires_at is not None:
-                due = min(due, self._due.in_store_time(token.expires_at - rules.last_part(newest)))
-        await self._snapshot.commit([Put(row) for row in rules.released(family, TokenState.VALID, due)])
-        return self._status(account)
+        elif token.expires_at is not None:
+            due = min(moment, self._due.in_store_time(token.expires_at - rules.last_part(newest)))
+        return rules.released(family, TokenState.VALID, due)
+
+    async def _rewrite(self, account: TigerAccount, change: Callable[[Sequence[TokenRow]], list[TokenRow]]) -> None:
+        """Write what a change makes of a developer's rows, as often as others are faster.
+
+        :raises TokenRefreshError: they are so again and again.
+        """
+        for _ in range(_TRIES):
+            with suppress(StaleVersion):
+                return await self._snapshot.commit([Put(row) for row in change(self._snapshot.token_family(account))])
+            await self._snapshot.load()
+        raise TokenRefreshError(f"{account.account_name}: its token is being changed by others all the time; try again")
 
     async def get_token_status(self, account: TigerAccount) -> TokenStatus:
         """Return where the token of an account stands."""
@@ -281,28 +223,6 @@ class TokenManager:
         row, due = self._snapshot.token(account.id), rules.next_at(self._snapshot.token_family(account))
         return TokenStatus(row.id, row.state, row.issued_at, row.expires_at, due, row.failures)
 
-    async def _refresh_on_demand(self, account: TigerAccount, trigger: RefreshTrigger) -> None:
-        await self._require_patience(account)
-        await self._refresh(account, trigger)
-
-    async def _refresh(self, account: TigerAccount, trigger: RefreshTrigger) -> None:
-        await self._flights.share(account, "refresh", partial(self._refresher.refresh, account, trigger))
-
-    async def _require_patience(self, account: TigerAccount) -> None:
-        """Pass unless the gateway has said, to whatever process, that this developer asks too often.
-
-        :raises TokenRateLimitError: it has, and that is not over.
-        """
-        family = self._snapshot.token_family(account)
-        due, leader = rules.next_at(family), rules.leader(family)
-        left = (due - self._snapshot.now()).total_seconds() if due else 0.0
-        if leader is None or left <= 0 or not rules.has_failed(family):
-            return
-        last = await self._store.token_attempts(leader, limit=1)
-        if last and last[0].status is TokenRefreshStatus.RATE_LIMITED:
-            told = f"{account.account_name}: the gateway takes no refresh for another {left:.0f} s"
-            raise TokenRateLimitError(told, retry_after=left)
-
     # -- history -----------------------------------------------------------------------------------------------
 
     async def get_token_status_history(
@@ -312,19 +232,21 @@ class TokenManager:
 
         The id of the last one, as `before`, gives the next page.
         """
-        leader = rules.leader(self._snapshot.token_family(account)) or account.id
-        return await self._store.token_attempts(leader, before=before, limit=limit)
+        return await self._store.token_attempts(self._siblings(account), before=before, limit=limit)
 
     async def get_refresh_statistics(self, days: int = 30, account: TigerAccount | None = None) -> RefreshStatistics:
         """Sum up the attempts of the last days, of one account's developer or all; the store does the counting."""
-        family = self._snapshot.token_family(account) if account else []
-        chosen = account and (rules.leader(family) or account.id)
-        found = await self._store.attempt_statistics(chosen, since=self._clock.now() - timedelta(days=days))
+        since, chosen = self._clock.now() - timedelta(days=days), account and self._siblings(account)
+        found = await self._store.attempt_statistics(chosen, since=since)
         ended = found.attempts - found.by_status.get(TokenRefreshStatus.STARTED, 0)
         rate = found.by_status.get(TokenRefreshStatus.SUCCEEDED, 0) / ended if ended else None
         return RefreshStatistics(
             found.attempts, found.by_status, found.by_trigger, rate, found.p50, found.p99, found.causes
         )
+
+    def _siblings(self, account: TigerAccount) -> set[UUID]:
+        """Return the accounts of a developer: under which of them attempts are recorded changes with the leader."""
+        return {account.id, *(row.id for row in self._snapshot.token_family(account))}
 
     # -- schedule ----------------------------------------------------------------------------------------------
 
@@ -336,16 +258,18 @@ class TokenManager:
             self._nursery.start_soon(self._run, self._running)
 
     async def stop_background_tasks(self) -> None:
-        """Stop the scheduler; a refresh that is under way ends by itself."""
-        await trio.lowlevel.checkpoint()
+        """Stop the scheduler, and wait until it has stopped; a refresh that is under way ends by itself."""
         if self._running is not None:
             self._running.cancel()
             self._running = None
+        async with self._turn:
+            pass
 
     def scheduler_status(self) -> SchedulerStatus:
         """Return whether the scheduler of this process lives, and how late it is."""
         return self._scheduler.status()
 
     async def _run(self, scope: trio.CancelScope) -> None:
-        with scope:
-            await self._scheduler.run()
+        async with self._turn:  # one that was stopped a moment ago has not ended yet
+            with scope:
+                await self._scheduler.run()

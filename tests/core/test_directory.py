@@ -63,7 +63,7 @@ def test_after_any_deeds_it_answers_as_one_that_was_filled_with_what_is_left(
         assert dict(anew.rows) == dict(directory.rows)
         assert [eligible(anew, wanted) for wanted in wishes] == [eligible(directory, wanted) for wanted in wishes]
         for each in left.values():
-            assert set(anew.siblings(each.account)) == set(directory.siblings(each.account))
+            assert set(anew.of(each.account.developer)) == set(directory.of(each.account.developer))
 
 
 def test_an_account_that_is_not_there_is_told_by_its_id() -> None:
@@ -102,8 +102,8 @@ def test_a_number_that_another_account_took_over_stays_its_own() -> None:
 def test_an_account_that_changed_developer_has_left_its_siblings() -> None:
     stays, goes = row(developer="one"), row(developer="one")
     directory = filled(stays, goes, at_version(goes, 2, developer="other"))
-    assert [stays.id] == list(directory.siblings(stays.account))
-    assert [goes.id] == list(directory.siblings(directory.row(goes.id).account))
+    assert [stays.id] == list(directory.of(stays.account.developer))
+    assert [goes.id] == list(directory.of(directory.row(goes.id).account.developer))
 
 
 def test_an_account_keeps_its_statistics_when_it_is_written() -> None:
@@ -120,7 +120,7 @@ def test_nothing_is_left_of_an_account_that_was_dropped() -> None:
     directory = filled(stays, goes)
     assert directory.default("is_default_data") is directory.candidate(goes.id)
     directory.drop(goes.id)
-    assert [stays.id] == eligible(directory) == list(directory.rows) == list(directory.siblings(stays.account))
+    assert [stays.id] == eligible(directory) == list(directory.rows) == list(directory.of(stays.account.developer))
     assert (None, None) == (directory.numbered(goes.account.account_number), directory.default("is_default_data"))
 
 

@@ -106,7 +106,7 @@ async def test_a_disk_that_is_full_costs_no_token_that_was_received(
     world: World, tiger: Tigercore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     account = await add(tiger, license="TBHK", token=token_text(world.clock.now()))
-    keeper = tiger.tokens._refresher._keeper
+    keeper = tiger.tokens._source._refresher._keeper
     keeper._journal = Journal(tmp_path / "j", "aa")
     await keeper._journal.ready()
 
@@ -126,7 +126,7 @@ async def test_a_journal_that_cannot_be_written_lets_no_token_be_exchanged(
     account = await add(tiger, license="TBHK", token=token_text(world.clock.now()))
     tmp_path.joinpath("j").mkdir()
     tmp_path.joinpath("j").chmod(0o777)
-    tiger.tokens._refresher._keeper._journal = Journal(tmp_path / "j", "aa")
+    tiger.tokens._source._refresher._keeper._journal = Journal(tmp_path / "j", "aa")
     success, why = await tiger.tokens.refresh_token(account)
     assert not success
     assert "chmod 700" in str(why)
@@ -143,17 +143,17 @@ async def test_a_token_that_was_not_stored_is_adopted_and_its_entry_shows_nothin
     await tiger.tokens.refresh_token(account)
     [attempt], fresh = await world.store.token_attempts(), await tiger.tokens.token_for(account)
     assert fresh is not None
-    keeper = tiger.tokens._refresher._keeper
+    keeper = tiger.tokens._source._refresher._keeper
     async with owned(tmp_path / "j", "aa") as dead:
         keeper._journal = dead
-        await keeper.note(attempt, fresh)
+        await keeper.note(account, attempt, fresh)
         [entry] = (tmp_path / "j").glob("*.tgc")
         assert fresh.value.reveal().encode() not in entry.read_bytes()
     tables = world.backend._tables  # the process was killed before its commit
     tables.tokens[account.id] = attrs.evolve(old[0], version=tables.tokens[account.id].version)
     tables.attempts.clear()
     async with world.open() as again:
-        keeper = again.tokens._refresher._keeper
+        keeper = again.tokens._source._refresher._keeper
         async with owned(tmp_path / "j", "bb") as journal:
             keeper._journal = journal
             await keeper.adopt()

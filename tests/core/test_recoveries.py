@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import attrs
@@ -110,9 +111,10 @@ def ends_well(change: Change) -> bool:
     )
 
 
-async def test_a_token_whose_process_was_killed_between_reply_and_commit_is_stored_by_the_next(
-    world: World, listener: Listener, mock_clock: MockClock, tmp_path: Path
+async def killed_before_its_commit(
+    world: World, tiger: Tigercore, account: TigerAccount, mock_clock: MockClock
 ) -> None:
+    """Let a process receive a token that it journals, and end before the store has taken it."""
     received, apply = trio.Event(), world.store.apply
 
     async def refuse(changes: Sequence[Change]) -> int:
@@ -121,19 +123,27 @@ async def test_a_token_whose_process_was_killed_between_reply_and_commit_is_stor
             raise StoreUnavailable("the connection was lost")
         return await apply(changes)
 
+    world.clock.advance(60)
     world.store.apply = refuse  # type: ignore[method-assign]
-    async with process(world, 1, tmp_path / "j") as dying, trio.open_nursery() as nursery:
-        account = await holder(dying, world)
-        world.clock.advance(60)
-        nursery.start_soon(dying.tokens.refresh_token, account)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tiger.tokens.refresh_token, account)
         await received.wait()
         nursery.cancel_scope.cancel()
         mock_clock.jump(20)  # longer than a token that was just received is kept from being cancelled
+    tiger.tokens._nursery.cancel_scope.cancel()
+    world.store.apply = apply  # type: ignore[method-assign]
+
+
+async def test_a_token_whose_process_was_killed_between_reply_and_commit_is_stored_by_the_next(
+    world: World, listener: Listener, mock_clock: MockClock, tmp_path: Path
+) -> None:
+    async with process(world, 1, tmp_path / "j") as dying:
+        account = await holder(dying, world)
+        await killed_before_its_commit(world, dying, account, mock_clock)
     assert 1 == len(journalled(tmp_path / "j"))
     [lost], fresh = await world.store.token_rows(), dying.tokens._snapshot.token(account.id).sealed
     assert (TokenState.REFRESHING, False) == (lost.state, lost.sealed == fresh)
     assert [] == listener.heard
-    world.store.apply = apply  # type: ignore[method-assign]
     async with process(world, 2, tmp_path / "j", auto_refresh=True) as heir:
         await listener.refreshed.wait()
         token = await heir.tokens.token_for(account)
@@ -142,6 +152,38 @@ async def test_a_token_whose_process_was_killed_between_reply_and_commit_is_stor
     assert [TokenRefreshStatus.SUCCEEDED] == await statuses(world)
     assert 1 == refreshes(world)
     assert [] == journalled(tmp_path / "j")
+
+
+async def test_a_token_in_the_journal_outlives_the_account_that_led_its_developer(
+    world: World, mock_clock: MockClock, tmp_path: Path
+) -> None:
+    async with process(world, 1, tmp_path / "j") as dying:
+        accounts = [await holder(dying, world), await holder(dying, world)]
+        await killed_before_its_commit(world, dying, accounts[0], mock_clock)
+    led, left = sorted(accounts, key=lambda each: each.id)
+    async with process(world, 2) as tiger:
+        await tiger.accounts.delete_account(led.id)
+    world.clock.advance(3600)
+    async with process(world, 3, tmp_path / "j") as heir:
+        token = await heir.tokens.token_for(left)
+        assert token is not None
+        assert world.clock.now() - timedelta(seconds=3600) == token.issued_at
+    assert [] == journalled(tmp_path / "j")
+
+
+async def test_a_token_that_is_being_stored_is_not_adopted_beside_that(
+    world: World, autojump_clock: MockClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with process(world, 1, tmp_path / "j") as tiger:
+        account = await holder(tiger, world)
+        await tiger.tokens.refresh_token(account)  # which makes the journal
+        await refresh_while_the_store_is_away(world, tiger, account)
+        assert 1 == len(journalled(tmp_path / "j"))
+        await tiger.tokens._source._refresher._keeper.adopt()
+        world.backend.broken = False
+        await trio.sleep(60)
+    assert [TokenRefreshStatus.SUCCEEDED] * 2 == await statuses(world)
+    assert not any("was not stored" in record.getMessage() for record in caplog.records)
 
 
 async def test_an_attempt_whose_token_is_being_stored_is_not_called_lost(
@@ -161,7 +203,7 @@ async def test_an_attempt_whose_token_is_being_stored_is_not_called_lost(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tiger.tokens.refresh_token, account)
             await wait_all_tasks_blocked()
-            await tiger.tokens._refresher.end_lost_attempts()
+            await tiger.tokens._source._refresher.end_lost_attempts()
             assert [TokenRefreshStatus.STARTED] == await statuses(world)
     assert [TokenRefreshStatus.SUCCEEDED] == await statuses(world)
 
@@ -209,9 +251,48 @@ async def test_a_disk_that_keeps_an_entry_of_the_journal_spoils_no_refresh(
 
     async with process(world, 1) as tiger:
         account = await holder(tiger, world)
-        monkeypatch.setattr(tiger.tokens._refresher._keeper._journal, "drop", refuse)
+        monkeypatch.setattr(tiger.tokens._source._refresher._keeper._journal, "drop", refuse)
         assert (await tiger.tokens.refresh_token(account)).success
     assert ["refreshed"] == listener.heard
+
+
+async def test_a_disk_that_keeps_what_is_stored_already_ends_no_process(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise JournalUnusable("the disk is read-only")
+
+    async with process(world, 1, tmp_path / "j") as tiger:
+        keeper = tiger.tokens._source._refresher._keeper
+        monkeypatch.setattr(keeper._journal, "drop", refuse)
+        assert (await tiger.tokens.refresh_token(await holder(tiger, world))).success
+        for _ in range(2):
+            await keeper.adopt()
+    assert [TokenRefreshStatus.SUCCEEDED] == await statuses(world)
+    assert 1 == len(journalled(tmp_path / "j"))
+
+
+class Mourner:
+    """Hear of refreshes that failed."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, int]] = []
+
+    @hookimpl
+    def tigercore_token_refresh_failed(self, reason: str, failures: int) -> None:
+        self.heard.append((reason, failures))
+
+
+async def test_plugins_hear_of_a_refresh_that_could_not_be_begun(world: World, tmp_path: Path) -> None:
+    world.hooks = Hooks([mourner := Mourner()])
+    tmp_path.joinpath("j").mkdir()
+    tmp_path.joinpath("j").chmod(0o777)
+    async with process(world, 1, tmp_path / "j", auto_refresh=True) as tiger:
+        await holder(tiger, world)
+        world.clock.advance(20 * DAY)
+        await tiger.tokens.start_background_refresh_scheduler()
+        await trio.testing.wait_all_tasks_blocked(0.2)
+    assert [(True, 1)] == [("chmod 700" in reason, failures) for reason, failures in mourner.heard]
 
 
 async def test_what_a_process_that_died_has_leased_is_refreshed_by_a_command(world: World) -> None:

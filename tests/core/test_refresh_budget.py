@@ -39,7 +39,7 @@ async def test_the_eleventh_refresh_of_a_minute_is_told_how_long_to_wait(
 ) -> None:
     await ask(world, tiger, holder, 10)
     with pytest.raises(TokenRateLimitError) as caught:
-        await tiger.tokens._refresh(holder, RefreshTrigger.MANUAL)
+        await tiger.tokens._source.refresh(holder, RefreshTrigger.MANUAL)
     assert pytest.approx(51) == caught.value.retry_after  # until the first of them is a minute old
 
 

@@ -27,6 +27,7 @@ from tigercore import (
 )
 from tigercore._plugins import Hooks
 from tigercore.app import Ports
+from tigercore.ports import TokenRow
 from tigercore.settings import TokenSettings
 from tigercore.testing._gateway import token_text
 from tigercore.testing._toy_cipher import ToyCipher, ToyOptions
@@ -64,6 +65,59 @@ async def refreshes(world: World) -> list[tuple[RefreshTrigger, TokenRefreshStat
 
 async def test_a_process_without_a_scheduler_says_so(tiger: Tigercore) -> None:
     assert SchedulerStatus(False) == tiger.tokens.scheduler_status()
+
+
+async def test_a_scheduler_that_was_stopped_has_stopped(world: World, tiger: Tigercore) -> None:
+    await tiger.tokens.start_background_refresh_scheduler()
+    await wait_all_tasks_blocked()
+    await tiger.tokens.stop_background_tasks()
+    assert not tiger.tokens.scheduler_status().running
+
+
+async def test_a_scheduler_that_is_stopped_and_started_at_once_runs(world: World, tiger: Tigercore) -> None:
+    await tiger.tokens.start_background_refresh_scheduler()
+    for _ in range(20):  # trio takes tasks up in any order
+        await wait_all_tasks_blocked()
+        await tiger.tokens.stop_background_tasks()
+        await tiger.tokens.start_background_refresh_scheduler()
+        await wait_all_tasks_blocked()
+        assert tiger.tokens.scheduler_status().running
+
+
+async def test_a_scheduler_begins_anew_once_the_one_that_was_stopped_has_ended(
+    world: World, tiger: Tigercore, autojump_clock: MockClock
+) -> None:
+    seconds = iter((1, 10))
+
+    async def slow(*_: object) -> list[TokenRow]:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(next(seconds))
+        return []
+
+    await holders(tiger, world, 1)
+    world.clock.advance(20 * DAY)
+    world.store.claim_due_tokens = slow  # type: ignore[assignment,method-assign]
+    await tiger.tokens.start_background_refresh_scheduler()
+    await wait_all_tasks_blocked()
+    with trio.CancelScope() as impatient:
+        impatient.cancel()
+        await tiger.tokens.stop_background_tasks()
+    await tiger.tokens.start_background_refresh_scheduler()
+    await trio.sleep(2)
+    assert tiger.tokens.scheduler_status().running
+
+
+async def test_the_log_says_why_a_token_was_not_refreshed(
+    world: World, tiger: Tigercore, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    [holder] = await holders(tiger, world, 1)
+    world.clock.advance(20 * DAY)
+    async with tiger.tokens.writing(holder):
+        await tiger.tokens.start_background_refresh_scheduler()
+        await trio.sleep(6)
+    assert ["calls that write are under way; its token can wait"] == [
+        record.getMessage().rpartition(": ")[2] for record in caplog.records
+    ]
 
 
 async def test_the_status_counts_what_will_fall_due(world: World, tiger: Tigercore) -> None:

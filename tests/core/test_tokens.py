@@ -151,7 +151,7 @@ async def test_a_failed_refresh_keeps_the_old_token_in_use(
 async def test_each_failure_puts_the_next_try_off_for_longer(
     world: World, tiger: Tigercore, holder: TigerAccount
 ) -> None:
-    tiger.tokens._refresher._exchange._rng = Always(1.0)
+    tiger.tokens._source._refresher._exchange._rng = Always(1.0)
     waits = []
     for _ in range(3):
         world.client.fail(None, METHOD, NotProcessed(METHOD, "connection refused"))
@@ -489,7 +489,7 @@ class Eventful:
 
 
 def interpose(world: World, tiger: Tigercore, before: Happening = nothing, after: Happening = nothing) -> None:
-    tiger.tokens._refresher._exchange._client = Eventful(world.client, before, after)  # type: ignore[assignment]
+    tiger.tokens._source._refresher._exchange._client = Eventful(world.client, before, after)  # type: ignore[assignment]
 
 
 async def test_a_lost_refresh_is_not_sent_again_at_once(world: World, tiger: Tigercore, holder: TigerAccount) -> None:
@@ -702,7 +702,7 @@ async def test_the_scheduler_outlives_an_account_that_is_deleted_while_another_i
     async def delete_the_others(account: TigerAccount, _: object = None) -> None:
         await tiger.accounts.delete_account(other.id if account.id == holder.id else holder.id)
 
-    tiger.tokens._refresher.settle = delete_the_others  # type: ignore[method-assign, assignment]
+    tiger.tokens._source._refresher.settle = delete_the_others  # type: ignore[method-assign, assignment]
     tiger.tokens._scheduler._settings = TokenSettings(parallel=1)
     await tiger.tokens.start_background_refresh_scheduler()
     await trio.testing.wait_all_tasks_blocked()
@@ -793,7 +793,7 @@ async def test_a_token_that_is_stored_already_dissolves_no_lease(world: World) -
         until = world.clock.now() + timedelta(seconds=45)
         leased = attrs.evolve(row, state=TokenState.REFRESHING, owner="another", lease_until=until)
         await world.store.apply([Put(leased)])
-        await tiger.tokens._refresher._keeper.store(
+        await tiger.tokens._source._refresher._keeper.store(
             account, attempt, fresh, recovers=False
         )  # as who adopts the same journal late
         assert ("another", until) == next((row.owner, row.lease_until) for row in await world.store.token_rows())
@@ -813,7 +813,7 @@ async def test_who_was_too_late_leaves_the_lease_of_another_alone(world: World) 
         await world.store.apply([Put(leased)])
         error = NotProcessed("user_token_refresh", "held up")
         await tiger.tokens._snapshot.load()
-        await tiger.tokens._refresher._exchange._note_loss(account, attempt, token, error)
+        await tiger.tokens._source._refresher._exchange._note_loss(account, attempt, token, error)
         assert ("another", until) == next((row.owner, row.lease_until) for row in await world.store.token_rows())
 
 

@@ -11,13 +11,17 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from tests.conftest import World, add, given
 from tigercore import (
     AccountStatus,
+    AccountValidationError,
+    AuditResult,
     NotProcessed,
     OutcomeUnknown,
     RateLimited,
     TigerAccount,
     Tigercore,
     TigerCoreError,
+    TokenManagerError,
     TokenNeedsReauthorisation,
+    TokenRefreshStatus,
     TokenState,
     Unauthorized,
 )
@@ -216,6 +220,33 @@ async def test_after_a_log_out_no_order_is_sent(world: World, tiger: Tigercore, 
     assert ["oauth2_revoke"] == [method for _, method, _ in world.client.calls]
 
 
+async def test_a_log_out_that_the_issuer_does_not_hear_of_is_one_here(
+    world: World, tiger: Tigercore, consented: TigerAccount
+) -> None:
+    world.client.fail(None, "oauth2_revoke", NotProcessed("oauth2_revoke", "connection refused"))
+    with pytest.raises(TokenManagerError, match="end the consent in the issuer's portal"):
+        await tiger.logins.log_out(consented)
+    [row] = await world.store.token_rows()
+    assert (TokenState.NEEDS_REAUTH, None) == (row.state, row.sealed)
+    assert AuditResult.FAILURE is (await world.store.audit())[-1].entry.result
+
+
+async def test_an_account_that_signs_with_a_key_keeps_its_token_when_it_is_logged_out(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    with pytest.raises(AccountValidationError, match="signs with a key"):
+        await tiger.logins.log_out(holder)
+    assert TokenState.VALID is (await tiger.tokens.get_token_status(holder)).state
+
+
+async def test_a_grant_that_has_run_out_is_ended_without_another(
+    world: World, tiger: Tigercore, consented: TigerAccount
+) -> None:
+    world.clock.advance(2 * HOUR)
+    await tiger.logins.log_out(consented)
+    assert ["oauth2_revoke"] == [method for _, method, _ in world.client.calls]
+
+
 async def test_no_refresh_brings_back_what_a_log_out_has_ended(
     world: World, tiger: Tigercore, consented: TigerAccount
 ) -> None:
@@ -224,3 +255,44 @@ async def test_no_refresh_brings_back_what_a_log_out_has_ended(
     assert TokenState.NEEDS_REAUTH is (await tiger.tokens.get_token_status(consented)).state
     [row] = await world.store.token_rows()
     assert row.sealed is None
+
+
+# -- a store that is away ----------------------------------------------------------------------------------------
+
+
+async def test_a_refresh_without_a_store_is_one_that_failed(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.fail(None, METHOD, NotProcessed(METHOD, "connection refused"))
+    await tiger.tokens.refresh_token(holder)  # so that the next one asks the store about the last
+    world.backend.broken = True
+    assert not (await tiger.tokens.refresh_token(holder)).success
+
+
+async def test_a_validation_without_a_store_is_one_that_failed(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    world.client.fail(None, "accounts", Unauthorized("accounts", "dead", code=401))
+    world.backend.broken = True
+    assert not (await tiger.tokens.validate_token(holder)).valid
+
+
+# -- a verdict that nobody can give ------------------------------------------------------------------------------
+
+
+async def test_an_access_token_that_lives_proves_nothing_of_the_refresh_token(
+    world: World, tiger: Tigercore, consented: TigerAccount
+) -> None:
+    await lose_a_refresh(world, tiger, consented)
+    world.clock.advance(TokenSettings().settle)
+    await tiger.tokens.token_for(consented)
+    assert [TokenRefreshStatus.LOST] == [each.status for each in await world.store.token_attempts()]
+
+
+async def test_a_due_time_is_set_whoever_writes_the_token_meanwhile(
+    world: World, tiger: Tigercore, holder: TigerAccount
+) -> None:
+    at = world.clock.now() + timedelta(hours=1)
+    async with world.open() as other:
+        await other.tokens.schedule_token_refresh(holder)
+        assert at == (await tiger.tokens.schedule_token_refresh(holder, at)).next_refresh_at

@@ -86,7 +86,7 @@ async def test_a_wrong_clock_is_told_of_once(
 async def test_who_cannot_judge_leaves_the_lease_of_another_alone(world: World, tiger: Tigercore) -> None:
     holder = await _holder(world, tiger)
     async with world.open() as other:
-        exchange, snapshot = other.tokens._refresher._exchange, other.tokens._snapshot
+        exchange, snapshot = other.tokens._source._refresher._exchange, other.tokens._snapshot
         [row], account = snapshot.token_family(holder), snapshot.row(holder.id).account
         await exchange._begin(account, [row], RefreshTrigger.MANUAL, ())  # and now the gateway takes its time
         [leased] = await world.store.token_rows()

@@ -110,19 +110,19 @@ class Right(AccountStore):
 
     async def token_attempts(
         self,
-        account_id: UUID | None = None,
+        ids: Collection[UUID] | None = None,
         *,
         since: datetime | None = None,
         before: UUID | None = None,
         status: TokenRefreshStatus | None = None,
         limit: int = 1000,
     ) -> list[TokenAttempt]:
-        return await self.inner.token_attempts(account_id, since=since, before=before, status=status, limit=limit)
+        return await self.inner.token_attempts(ids, since=since, before=before, status=status, limit=limit)
 
     async def attempt_statistics(
-        self, account_id: UUID | None = None, *, since: datetime | None = None
+        self, ids: Collection[UUID] | None = None, *, since: datetime | None = None
     ) -> AttemptStatistics:
-        return await self.inner.attempt_statistics(account_id, since=since)
+        return await self.inner.attempt_statistics(ids, since=since)
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         return await self.inner.claim_due_tokens(owner, lease, limit)

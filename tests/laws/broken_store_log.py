@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +32,8 @@ class TestLosesDetails(Broken):
 class TestTellsEveryAttemptOldestFirst(Broken):
     breaks = (
         laws(
-            "test_attempts_come_newest_first test_attempts_come_of_one_account "
+            "test_attempts_come_newest_first test_attempts_come_of_one_account test_attempts_of_no_account_are_none "
+            "test_attempts_come_of_several_accounts_in_one_order "
             "test_attempts_come_since_a_moment_and_with_it test_attempts_come_up_to_the_limit "
             "test_attempts_come_by_pages test_before_an_attempt_that_nobody_knows_there_are_none "
             "test_of_attempts_of_one_moment_the_first_recorded_is_the_older "
@@ -91,11 +92,38 @@ class TestTakesThePageBehindTheMomentOfTheLast(Broken):
             return [each for each in found if all(each.started_at < mark.started_at for mark in last)]
 
 
+class TestTakesTheFirstAccountAlone(Broken):
+    breaks = laws("test_attempts_come_of_several_accounts_in_one_order")
+
+    class Driver(Right):
+        async def token_attempts(self, ids: Collection[UUID] | None = None, **kwargs: Any) -> list[TokenAttempt]:  # type: ignore[override]
+            return await self.inner.token_attempts(ids and list(ids)[:1], **kwargs)
+
+
+class TestTakesOneAccountAfterTheOther(Broken):
+    breaks = laws("test_attempts_come_of_several_accounts_in_one_order")
+
+    class Driver(Right):
+        async def token_attempts(self, ids: Collection[UUID] | None = None, **kwargs: Any) -> list[TokenAttempt]:  # type: ignore[override]
+            if not ids:
+                return await self.inner.token_attempts(ids, **kwargs)
+            of = [await self.inner.token_attempts([id], **kwargs) for id in ids]
+            return [each for attempts in of for each in attempts][: kwargs.get("limit", 1000)]
+
+
+class TestTakesAllForNone(Broken):
+    breaks = laws("test_attempts_of_no_account_are_none")
+
+    class Driver(Right):
+        async def token_attempts(self, ids: Collection[UUID] | None = None, **kwargs: Any) -> list[TokenAttempt]:  # type: ignore[override]
+            return await self.inner.token_attempts(ids or None, **kwargs)
+
+
 class TestKnowsNoPages(Broken):
     breaks = laws(
         "test_attempts_come_by_pages test_pages_of_attempts_are_of_one_account "
         "test_pages_of_attempts_end_at_a_moment_and_with_it test_before_an_attempt_that_nobody_knows_there_are_none "
-        "test_pages_of_attempts_are_of_one_status "
+        "test_pages_of_attempts_are_of_one_status test_attempts_come_of_several_accounts_in_one_order "
         "test_a_page_of_one_status_may_stand_behind_an_attempt_of_another"
     )
 
@@ -176,7 +204,10 @@ class TestForgetsWhatElseWasAskedWithAStatus(Broken):
 
 
 class TestForgetsWhatWasAskedOnTheSecondPage(Broken):
-    breaks = laws("test_pages_of_attempts_are_of_one_account test_pages_of_attempts_end_at_a_moment_and_with_it")
+    breaks = laws(
+        "test_pages_of_attempts_are_of_one_account test_pages_of_attempts_end_at_a_moment_and_with_it "
+        "test_attempts_come_of_several_accounts_in_one_order"
+    )
 
     class Driver(Right):
         async def token_attempts(self, *args: Any, **kwargs: Any) -> list[TokenAttempt]:

@@ -202,7 +202,7 @@ class Year:
             row, token = rows[account.id], await tiger.tokens.token_for(account)
             if row.state is not TokenState.VALID or token is None or token.value.reveal() != client.living[developer]:
                 self.broken.append(f"{account.account_name}: at the end its token is {row.state}, or another")
-            attempts = await world.store.token_attempts(account.id, limit=10_000)
+            attempts = await world.store.token_attempts({account.id}, limit=10_000)
             told = Counter((each.status, each.trigger is RefreshTrigger.ERROR) for each in attempts)
             kept = told[TokenRefreshStatus.SUCCEEDED, False] + told[TokenRefreshStatus.SUCCEEDED, True]
             lost = told[TokenRefreshStatus.LOST, False]

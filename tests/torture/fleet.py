@@ -81,7 +81,7 @@ class Worker:
 
     def _tell_what_is_received(self, tiger: Tigercore) -> None:
         """Write down each token that is in the journal: from then on it may not be lost."""
-        keeper = tiger.tokens._refresher._keeper
+        keeper = tiger.tokens._source._refresher._keeper
         note = keeper.note
 
         async def note_and_tell(attempt: TokenAttempt, fresh: Token) -> None:

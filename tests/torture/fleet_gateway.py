@@ -124,16 +124,16 @@ class Gateway:
     async def _rest(self, tiger: Tigercore) -> None:
         """Wait until nothing is in doubt and no attempt is open; a scheduler of a process that stays helps."""
         await tiger.tokens.stop_background_tasks()
-        await tiger.tokens._refresher._keeper.adopt()  # what those who were killed while they were paused have left
+        await tiger.tokens._source._refresher._keeper.adopt()  # what those who were killed have left
         with trio.move_on_after(_REST):
             while True:
                 await trio.sleep(_LOOK)
-                await tiger.tokens._refresher.end_lost_attempts()
+                await tiger.tokens._source._refresher.end_lost_attempts()
                 for row in tiger.tokens._snapshot.tokens.values():
                     if row.state not in (TokenState.VALID, TokenState.NEEDS_REAUTH):
                         account = await tiger.accounts.get_account_by_id(row.id)
                         with suppress(TigerCoreError):  # too early
-                            await tiger.tokens._refresher.settle(account)
+                            await tiger.tokens._source._refresher.settle(account)
                 rows = await _patient(_store(tiger))
                 opened_attempts = await _store(tiger).token_attempts(status=TokenRefreshStatus.STARTED)
                 if all(row.state is TokenState.VALID for row in rows) and not opened_attempts:
@@ -145,7 +145,7 @@ class Gateway:
         by_id, safe = await self._by_id(tiger, simulator), received(self.folder)
         for row in await _patient(_store(tiger)):
             done = simulator.oracle.refreshes[by_id[row.id].tiger_id]
-            attempts = await _store(tiger).token_attempts(row.id, limit=100_000)
+            attempts = await _store(tiger).token_attempts({row.id}, limit=100_000)
             told = Counter((each.status, each.trigger is RefreshTrigger.ERROR) for each in attempts)
             count_all(self.folder, told)
             count(self.folder, "refreshes that the gateway accepted", len(done.generations))

@@ -197,14 +197,14 @@ class AccountStore(Driver):
     @abstractmethod
     async def token_attempts(
         self,
-        account_id: UUID | None = None,
+        ids: Collection[UUID] | None = None,
         *,
         since: datetime | None = None,
         before: UUID | None = None,
         status: TokenRefreshStatus | None = None,
         limit: int = 1000,
     ) -> list[TokenAttempt]:
-        """Return attempts that began at `since` or later, newest first, of one account or all, of one status or any.
+        """Return attempts that began at `since` or later, newest first, of these accounts or all, of one status or any.
 
         Of those that began at one moment, the one that was recorded first is the older. With the id of an attempt as
         `before`, only those that stand behind it in this order: the next page. If there is none of that id: nothing.
@@ -212,9 +212,9 @@ class AccountStore(Driver):
 
     @abstractmethod
     async def attempt_statistics(
-        self, account_id: UUID | None = None, *, since: datetime | None = None
+        self, ids: Collection[UUID] | None = None, *, since: datetime | None = None
     ) -> AttemptStatistics:
-        """Sum up the attempts that began at `since` or later, of one account or all."""
+        """Sum up the attempts that began at `since` or later, of these accounts or all."""
 
     @abstractmethod
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:

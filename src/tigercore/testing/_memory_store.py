@@ -138,14 +138,14 @@ class MemoryAccountStore(AccountStore):
 
     async def token_attempts(
         self,
-        account_id: UUID | None = None,
+        ids: Collection[UUID] | None = None,
         *,
         since: datetime | None = None,
         before: UUID | None = None,
         status: TokenRefreshStatus | None = None,
         limit: int = 1000,
     ) -> list[TokenAttempt]:
-        """Return attempts, newest first, of one account or all."""
+        """Return attempts, newest first, of these accounts or all."""
         attempts = (await self._tables()).attempts
         newest_first = sorted(attempts.values(), key=lambda each: each.started_at)[::-1]
         if before is not None:
@@ -153,16 +153,16 @@ class MemoryAccountStore(AccountStore):
         return [
             each
             for each in newest_first
-            if account_id in (None, each.account_id)
+            if (ids is None or each.account_id in ids)
             and (since is None or each.started_at >= since)
             and status in (None, each.status)
         ][:limit]
 
     async def attempt_statistics(
-        self, account_id: UUID | None = None, *, since: datetime | None = None
+        self, ids: Collection[UUID] | None = None, *, since: datetime | None = None
     ) -> AttemptStatistics:
-        """Sum up the attempts that began at `since` or later, of one account or all."""
-        return summed_up(await self.token_attempts(account_id, since=since, limit=sys.maxsize))
+        """Sum up the attempts that began at `since` or later, of these accounts or all."""
+        return summed_up(await self.token_attempts(ids, since=since, limit=sys.maxsize))
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         """Mark up to `limit` due tokens REFRESHING for `owner`, and return them as they stand now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -50,7 +51,17 @@ class LogLaws(StoreLaws):
     async def test_attempts_come_of_one_account(self, store: AccountStore) -> None:
         mine, others = attempt(account_row().id), attempt(account_row().id)
         await store.apply([Record(mine), Record(others)])
-        assert [mine] == await store.token_attempts(mine.account_id)
+        assert [mine] == await store.token_attempts({mine.account_id})
+
+    async def test_attempts_come_of_several_accounts_in_one_order(self, store: AccountStore) -> None:
+        mine, yours, others = (account_row().id for _ in range(3))
+        tries = [attempt(id, NOON + hours * _HOUR) for hours, id in enumerate((mine, others, yours, mine, others))]
+        await store.apply([Record(each) for each in tries])
+        assert [[tries[3], tries[2]], [tries[0]]] == await _pages(store, [yours, mine])
+
+    async def test_attempts_of_no_account_are_none(self, store: AccountStore) -> None:
+        await store.apply([Record(attempt(account_row().id))])
+        assert [] == await store.token_attempts([])
 
     async def test_attempts_come_since_a_moment_and_with_it(self, store: AccountStore) -> None:
         id = account_row().id
@@ -81,7 +92,7 @@ class LogLaws(StoreLaws):
         mine, others = account_row().id, account_row().id
         tries = [attempt(account_id) for account_id in (mine, others, mine, others, mine)]
         await store.apply([Record(each) for each in tries])
-        assert [[tries[4], tries[2]], [tries[0]]] == await _pages(store, mine)
+        assert [[tries[4], tries[2]], [tries[0]]] == await _pages(store, {mine})
 
     async def test_pages_of_attempts_end_at_a_moment_and_with_it(self, store: AccountStore) -> None:
         id = account_row().id
@@ -112,7 +123,7 @@ class LogLaws(StoreLaws):
         early, another = attempt(mine, NOON - _HOUR, status=_LOST), attempt(mine, NOON, status=_STARTED)
         theirs = attempt(others, NOON, status=_LOST)
         await store.apply([Record(each) for each in (early, wanted, another, theirs)])
-        assert [wanted] == await store.token_attempts(mine, since=NOON, status=_LOST)
+        assert [wanted] == await store.token_attempts({mine}, since=NOON, status=_LOST)
 
     async def test_the_limit_counts_attempts_of_the_status_that_was_asked(self, store: AccountStore) -> None:
         first, _, third, _ = tries = _attempts_of_two_statuses()
@@ -187,11 +198,11 @@ def _seven_attempts() -> list[TokenAttempt]:
     return [attempt(id, NOON + hours * _HOUR) for hours in (2, 0, 1, 1, 3, 1, 0)]
 
 
-async def _pages(store: AccountStore, account_id: UUID | None = None, **asked: Any) -> list[list[TokenAttempt]]:
+async def _pages(store: AccountStore, ids: Collection[UUID] | None = None, **asked: Any) -> list[list[TokenAttempt]]:
     """Read pages of two, of which the last has something on it; one that repeats itself ends in time."""
     pages: list[list[TokenAttempt]] = []
     last: UUID | None = None
-    while len(pages) < 9 and (page := await store.token_attempts(account_id, **asked, before=last, limit=2)):
+    while len(pages) < 9 and (page := await store.token_attempts(ids, **asked, before=last, limit=2)):
         pages.append(page)
         last = page[-1].id
     return pages

@@ -163,7 +163,7 @@ class RowLaws(StoreLaws):
         tried, entry = attempt(row.id), audit_entry()
         await store.apply([Put(row), Record(tried), Record(entry)])
         await store.apply([Remove(row.id, 1)])
-        assert [tried] == await store.token_attempts(row.id)
+        assert [tried] == await store.token_attempts({row.id})
         assert [entry] == [line.entry for line in await store.audit()]
 
     async def test_remove_at_a_version_that_has_passed_is_stale(self, store: AccountStore) -> None:

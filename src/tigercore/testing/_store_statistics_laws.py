@@ -50,7 +50,16 @@ class StatisticsLaws(StoreLaws):
     async def test_statistics_are_of_one_account(self, store: AccountStore) -> None:
         mine, others = _lost_and_succeeded(_id(), "mine", 1), _lost_and_succeeded(_id(), "others'", 9)
         await _record(store, *mine, *others)
-        assert _of_two("mine", 1.0) == await store.attempt_statistics(mine[0].account_id)
+        assert _of_two("mine", 1.0) == await store.attempt_statistics({mine[0].account_id})
+
+    async def test_statistics_are_of_several_accounts(self, store: AccountStore) -> None:
+        mine, yours, others = (attempt(_id()) for _ in range(3))
+        await _record(store, mine, yours, others)
+        assert 2 == (await store.attempt_statistics([mine.account_id, yours.account_id])).attempts
+
+    async def test_statistics_of_no_account_are_of_nothing(self, store: AccountStore) -> None:
+        await _record(store, attempt(_id()))
+        assert 0 == (await store.attempt_statistics([])).attempts
 
     async def test_statistics_come_since_a_moment_and_with_it(self, store: AccountStore) -> None:
         early, late = _lost_and_succeeded(_id(), "early", 9), _lost_and_succeeded(_id(), "late", 1)

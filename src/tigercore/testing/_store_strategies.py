@@ -32,6 +32,7 @@ _IDS = [UUID(int=number) for number in range(1, 6)]
 _PAST, _FUTURE = datetime(2001, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
 
 ids = st.sampled_from(_IDS)
+some_ids = st.none() | st.lists(ids, max_size=3)
 _versions = st.sampled_from([0, 0, 1, 1, 2, 3])
 _text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 # 280 years: the seconds between two of them are exact as a float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, TypeVar, final
@@ -18,7 +18,7 @@ from tigercore.errors import StaleVersion
 from tigercore.model import KeyRing
 from tigercore.ports import AccountRow, AccountStore, AuditLine, Change, Delta, Put, Remove, TokenRow
 from tigercore.testing._memory_store import MemoryAccountStore, MemoryOptions
-from tigercore.testing._store_strategies import asked_of_attempts, batches, changes, ids, moments
+from tigercore.testing._store_strategies import asked_of_attempts, batches, changes, ids, moments, some_ids
 from tigercore.testing.clock import driver_context
 
 T = TypeVar("T")
@@ -103,15 +103,15 @@ class StoreMachine(RuleBasedStateMachine):
         """Tell what was put and removed since some revision."""
         self._same(lambda store: _told_since(store, back))
 
-    @rule(before=st.none() | ids, account_id=st.none() | ids, asked=asked_of_attempts)
-    def turn_a_page(self, before: UUID | None, account_id: UUID | None, asked: dict[str, Any]) -> None:
+    @rule(before=st.none() | ids, of=some_ids, asked=asked_of_attempts)
+    def turn_a_page(self, before: UUID | None, of: Collection[UUID] | None, asked: dict[str, Any]) -> None:
         """Read a page of attempts, the first or what stands behind one, which may not be there."""
-        self._same(lambda store: store.token_attempts(account_id, before=before, **asked))
+        self._same(lambda store: store.token_attempts(of, before=before, **asked))
 
-    @rule(account_id=st.none() | ids, since=st.none() | moments)
-    def sum_up(self, account_id: UUID | None, since: datetime | None) -> None:
+    @rule(of=some_ids, since=st.none() | moments)
+    def sum_up(self, of: Collection[UUID] | None, since: datetime | None) -> None:
         """Sum attempts up."""
-        self._same(lambda store: store.attempt_statistics(account_id, since=since))
+        self._same(lambda store: store.attempt_statistics(of, since=since))
 
     @invariant()
     def the_same_stands(self) -> None:

@@ -96,27 +96,27 @@ class JsonFileStore(AccountStore):
 
     async def token_attempts(
         self,
-        account_id: UUID | None = None,
+        ids: Collection[UUID] | None = None,
         *,
         since: datetime | None = None,
         before: UUID | None = None,
         status: TokenRefreshStatus | None = None,
         limit: int = 1000,
     ) -> list[TokenAttempt]:
-        """Return attempts, newest first, of one account or all."""
+        """Return attempts, newest first, of these accounts or all."""
         return [
             each
             for each in (await self._load()).attempts_behind(before)
-            if account_id in (None, each.account_id)
+            if (ids is None or each.account_id in ids)
             and (since is None or each.started_at >= since)
             and status in (None, each.status)
         ][:limit]
 
     async def attempt_statistics(
-        self, account_id: UUID | None = None, *, since: datetime | None = None
+        self, ids: Collection[UUID] | None = None, *, since: datetime | None = None
     ) -> AttemptStatistics:
         """Sum up attempts, which this store has in its hands anyway; a database counts them itself."""
-        return summed_up(await self.token_attempts(account_id, since=since, limit=sys.maxsize))
+        return summed_up(await self.token_attempts(ids, since=since, limit=sys.maxsize))
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         """Mark up to `limit` due tokens REFRESHING for `owner`, and return them; the clock is the host's."""

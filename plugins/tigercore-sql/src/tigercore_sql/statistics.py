@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -20,9 +20,9 @@ _TOOK = ATTEMPT.c.ended_at - ATTEMPT.c.started_at
 _CAUSES = 10
 
 
-def read_statistics(connection: Connection, account_id: UUID | None, since: datetime | None) -> AttemptStatistics:
-    """Return the statistics of the attempts that began at `since` or later, of one account or all."""
-    chosen = _chosen(account_id, since)
+def read_statistics(connection: Connection, ids: Collection[UUID] | None, since: datetime | None) -> AttemptStatistics:
+    """Return the statistics of the attempts that began at `since` or later, of these accounts or all."""
+    chosen = _chosen(ids, since)
     statuses = _counted(connection, ATTEMPT.c.status, chosen, TokenRefreshStatus)
     triggers = _counted(connection, ATTEMPT.c.trigger_word, chosen, RefreshTrigger)
     causes = _counted(connection, ATTEMPT.c.detail, chosen & (ATTEMPT.c.detail != ""), str, limit=_CAUSES)
@@ -30,10 +30,10 @@ def read_statistics(connection: Connection, account_id: UUID | None, since: date
     return AttemptStatistics(sum(statuses.values()), statuses, triggers, p50, p99, causes)
 
 
-def _chosen(account_id: UUID | None, since: datetime | None) -> ColumnElement[bool]:
+def _chosen(ids: Collection[UUID] | None, since: datetime | None) -> ColumnElement[bool]:
     chosen: ColumnElement[bool] = true()
-    if account_id is not None:
-        chosen &= ATTEMPT.c.account_id == account_id
+    if ids is not None:
+        chosen &= ATTEMPT.c.account_id.in_(ids)
     if since is not None:
         chosen &= ATTEMPT.c.started_at >= microseconds(since)
     return chosen

@@ -103,20 +103,20 @@ class SqlAccountStore(AccountStore):
 
     async def token_attempts(
         self,
-        account_id: UUID | None = None,
+        ids: Collection[UUID] | None = None,
         *,
         since: datetime | None = None,
         before: UUID | None = None,
         status: TokenRefreshStatus | None = None,
         limit: int = 1000,
     ) -> list[TokenAttempt]:
-        """Return attempts, newest first, of one account or all, of one status or any."""
+        """Return attempts, newest first, of these accounts or all, of one status or any."""
         query = select(ATTEMPT).order_by(_BEGAN.desc(), _RECORDED.desc()).limit(limit)
         if before is not None:
             mark = select(_BEGAN, _RECORDED).where(ATTEMPT.c.id == before).scalar_subquery()
             query = query.where(tuple_(_BEGAN, _RECORDED) < mark)
-        if account_id is not None:
-            query = query.where(ATTEMPT.c.account_id == account_id)
+        if ids is not None:
+            query = query.where(ATTEMPT.c.account_id.in_(ids))
         if since is not None:
             query = query.where(ATTEMPT.c.started_at >= microseconds(since))
         if status is not None:
@@ -124,10 +124,10 @@ class SqlAccountStore(AccountStore):
         return [converted(ATTEMPT, each, token_attempt) for each in await self._all(ATTEMPT, query)]
 
     async def attempt_statistics(
-        self, account_id: UUID | None = None, *, since: datetime | None = None
+        self, ids: Collection[UUID] | None = None, *, since: datetime | None = None
     ) -> AttemptStatistics:
-        """Sum up the attempts that began at `since` or later, of one account or all."""
-        return await self._runner.read(lambda connection: read_statistics(connection, account_id, since))
+        """Sum up the attempts that began at `since` or later, of these accounts or all."""
+        return await self._runner.read(lambda connection: read_statistics(connection, ids, since))
 
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:
         """Mark up to `limit` due tokens REFRESHING for `owner`, and return them as they stand now."""

@@ -83,6 +83,24 @@ async def test_a_person_who_refuses_the_code_gives_none(
         await consented(client, broker, device=True)
 
 
+async def test_a_grant_that_was_given_out_and_not_answered_is_lost_and_the_login_must_be_started_anew(
+    client: HttpxClient, broker: Simulator, quick: MockClock
+) -> None:
+    broker.faults.add(Fault(Kind.RESET_AFTER, method="oauth2_token"))
+    told = "invalid_grant: the device code is unknown; .* start the login anew"
+    with pytest.RaisesGroup(pytest.RaisesExc(Rejected, match=told)):
+        await consented(client, broker, device=True)
+
+
+@pytest.mark.parametrize("kind", [Kind.RESET_BEFORE, Kind.HTTP_5XX])
+async def test_a_grant_that_was_not_given_out_is_there_at_the_next_poll(
+    client: HttpxClient, broker: Simulator, quick: MockClock, bearer: Signer, kind: Kind
+) -> None:
+    broker.faults.add(Fault(kind, method="oauth2_token", count=3))
+    token = await consented(client, broker, device=True)
+    assert await client.probe(bearer, token) is True
+
+
 async def test_a_person_may_allow_less_than_was_asked_for(
     client: HttpxClient, broker: Simulator, quick: MockClock, bearer: Signer
 ) -> None:

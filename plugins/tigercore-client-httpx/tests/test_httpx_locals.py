@@ -101,12 +101,12 @@ async def test_a_revocation_that_fails_shows_no_token(
 async def test_a_login_that_fails_shows_neither_token_nor_code_nor_verifier(
     client: HttpxClient, gateway: SocketGateway, quick: MockClock, move: Move, device: bool
 ) -> None:
-    gateway.then(*([] if device else [Answer()]), move)
+    gateway.then(*([move] * 9 if device else [Answer(), move]))  # a poll without an answer is not the last one
     with pytest.raises(ExceptionGroup) as caught:
         async with trio.open_nursery() as nursery:
             wanted = Authorization(gateway.endpoint, gateway.issuer, None, device)
             await client.authorize(wanted, lambda prompt: nursery.start_soon(gateway.consent, prompt))
-    [arrival] = gateway.arrivals
+    arrival = gateway.arrivals[0]
     own = "device-1" if device else "code-1"
     secrets = [own, f"{MARK}-new", f"{MARK}-1", f"{MARK}-2", f"{MARK} ", str(arrival.params.get("code_verifier", own))]
     text = shown(caught.value)

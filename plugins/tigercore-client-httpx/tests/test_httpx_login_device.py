@@ -14,7 +14,7 @@ from trio.testing import MockClock
 from tigercore.errors import ClientError, OutcomeUnknown, Rejected
 from tigercore.model import Grant
 from tigercore.ports import Authorization, Prompt
-from tigercore.testing.client import Answer, Denial, Fault, Move, SocketGateway
+from tigercore.testing.client import Answer, Denial, SocketGateway
 from tigercore_client_httpx import HttpxClient
 
 METADATA = "/.well-known/oauth-authorization-server"
@@ -151,25 +151,6 @@ async def test_an_issuer_that_denies_is_rejected_and_not_asked_again(
     with pytest.raises(Rejected, match=f"{error}: not today"):
         await asked(client, gateway)
     assert 2 == len(gateway.arrivals)
-
-
-@pytest.mark.parametrize(
-    "move",
-    [
-        Fault.CLOSE_AFTER_READING,
-        Fault.CUT,
-        Answer({"error": "authorization_pending"}, status=503),
-        Answer({"error": "authorization_pending"}),
-        Answer({}, status=302, headers=(("Location", "/oauth2/token"),)),
-    ],
-)
-async def test_a_reply_that_may_have_held_the_grant_is_unknown_and_not_asked_for_again(
-    client: HttpxClient, gateway: SocketGateway, quick: MockClock, move: Move
-) -> None:
-    gateway.then(move)
-    with pytest.raises(OutcomeUnknown):
-        await asked(client, gateway)
-    assert 1 == len(gateway.arrivals)
 
 
 async def test_pending_is_a_refusal_for_who_holds_no_code(

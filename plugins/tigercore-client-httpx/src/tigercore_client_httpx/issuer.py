@@ -11,35 +11,27 @@ from urllib.parse import quote_plus, urlencode
 
 import attrs
 
-from tigercore.errors import ClientError, OutcomeUnknown, RateLimited, Rejected, Unauthorized
+from tigercore.errors import ClientError, NotProcessed, OutcomeUnknown, RateLimited, Rejected, Unauthorized
 from tigercore.model import Grant, Secret
 from tigercore.ports import Clock, Endpoint
 from tigercore_client_httpx.hosts import gateway_url, is_here
 from tigercore_client_httpx.lane import HttpReply, HttpRequest, Lane, Unshown
+from tigercore_client_httpx.polls import POLL, NotYet, Unanswered
 from tigercore_client_httpx.replies import load, printable
 
-__all__ = ["DEVICE_GRANT", "POLL", "Issuer", "Metadata", "NotYet"]
+__all__ = ["DEVICE_GRANT", "Issuer", "Metadata"]
 
-POLL = "oauth2_poll"  # the one request that is sent again, until the person has decided
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _WELL_KNOWN = "/.well-known/oauth-authorization-server"
 _REFUSED = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
 _NOT_YET = frozenset({"authorization_pending", "slow_down"})
+_DECIDES = _REFUSED | _NOT_YET | {"access_denied", "expired_token"}  # words that count under HTTP 429 too
 _LIFE = 3600  # seconds of an access token whose reply does not say (protocol 4B.7)
 _LONGEST = 365 * 86400
 _YEARS = range(2001, 2286)  # of moments that can be of our time
 _OPEN = frozenset({"grant_type", "token_type_hint", "scope"})  # fields that an error may show
 _PATIENCE = 60.0  # seconds before who was told to slow down asks again
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
-
-
-@final
-class NotYet(ClientError):
-    """The person has not consented yet; `slower` says that the issuer is asked too often."""
-
-    def __init__(self, method: str, *, slower: bool) -> None:
-        self.slower = slower
-        super().__init__(method, "nobody has consented yet")
 
 
 @final
@@ -137,14 +129,22 @@ class Issuer:
         return born if before is None else max(born, before.issued_at + timedelta(milliseconds=1))
 
     async def _post(self, method: str, place: str, fields: Mapping[str, str], seconds: float) -> HttpReply:
-        return await self._lane.post(method, _request(place, _encoded(fields), _FORM), seconds)
+        try:
+            return await self._lane.post(method, _request(place, _encoded(fields), _FORM), seconds)
+        except (NotProcessed, OutcomeUnknown) as error:
+            if method != POLL:
+                raise
+            fault = Unanswered(error.detail)
+        raise fault
 
     def _object(self, method: str, reply: HttpReply, sent: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return the object of a reply; `sent` is the form whose fields no error may show."""
         found = _fields(reply)
         is_denied = found is not None and 400 <= reply.status < 500 and isinstance(found.get("error"), str)
-        if reply.status == 429 and not (is_denied and method == POLL):
-            raise RateLimited(method, "the issuer is asked too often", retry_after=_rest(reply))
+        if method == POLL and not _answers(reply.status, found if is_denied else None):
+            raise Unanswered(f"HTTP {reply.status}", _rest(reply, 0.0))
+        if method != POLL and reply.status == 429:
+            raise RateLimited(method, "the issuer is asked too often", retry_after=_rest(reply, _PATIENCE))
         if found is not None and 200 <= reply.status < 300:
             return found
         if found is not None and is_denied:
@@ -207,14 +207,19 @@ def _fields(reply: HttpReply) -> Unshown | None:
     return Unshown(found) if isinstance(found, dict) else None
 
 
+def _answers(status: int, denial: Unshown | None) -> bool:
+    """Say whether a reply to a poll tells how the person decided, or that they have not."""
+    return status < 500 and (status != 429 or (denial is not None and denial["error"] in _DECIDES))
+
+
 def _is_word(value: Any) -> bool:
     return isinstance(value, str) and bool(value) and value.isascii() and value.isprintable() and " " not in value
 
 
-def _rest(reply: HttpReply) -> float:
+def _rest(reply: HttpReply, otherwise: float) -> float:
     text = reply.headers.get("retry-after", "")
     seconds = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-    return float(min(seconds, 3600)) if seconds else _PATIENCE
+    return float(min(seconds, 3600)) if seconds else otherwise
 
 
 def _secrets(fields: Mapping[str, str]) -> list[str]:

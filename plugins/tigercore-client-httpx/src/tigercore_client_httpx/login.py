@@ -17,13 +17,14 @@ from tigercore.errors import OutcomeUnknown, Rejected
 from tigercore.model import Grant
 from tigercore.ports import Prompt
 from tigercore_client_httpx.hosts import is_here
-from tigercore_client_httpx.issuer import DEVICE_GRANT, POLL, Issuer, Metadata, NotYet
+from tigercore_client_httpx.issuer import DEVICE_GRANT, Issuer, Metadata
 from tigercore_client_httpx.lane import Unshown
+from tigercore_client_httpx.polls import POLL, Polls
 
 __all__ = ["in_browser", "with_code"]
 
 _BROWSER: Final = 300.0  # seconds that a person has
-_LONGEST, _INTERVAL, _SLOWER = 1800, 5, 5  # seconds of the device flow
+_LONGEST, _INTERVAL = 1800, 5  # seconds of the device flow
 _HEAD, _PATIENCE = 16 * 1024, 10  # bytes and seconds that a browser's request may take
 _PAGE: Final = b"<!doctype html><title>tigercore</title><p>You may close this page.</p>"
 _ANSWER: Final = (
@@ -68,14 +69,10 @@ async def with_code(
     if not (url.startswith("https://") or is_here(issuer.url)):
         raise Rejected(_METHOD, "the issuer's page for the code is not https")
     show(Prompt(url, _word(found, "user_code"), float(left)))
+    polls = Polls(lambda: issuer.grant(POLL, places.token, fields, seconds), pause)
     with trio.move_on_after(left):
-        while True:
-            await trio.sleep(pause)
-            try:
-                return await issuer.grant(POLL, places.token, fields, seconds)
-            except NotYet as told:
-                pause += _SLOWER if told.slower else 0
-    raise Rejected(_METHOD, f"nobody consented within {left / 60:.0f} minutes")
+        return await polls.grant()
+    raise polls.expired(_METHOD, left / 60)
 
 
 @final

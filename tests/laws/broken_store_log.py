@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,7 @@ class TestTellsEveryAttemptOldestFirst(Broken):
         laws(
             "test_attempts_come_newest_first test_attempts_come_of_one_account test_attempts_of_no_account_are_none "
             "test_attempts_come_of_several_accounts_in_one_order "
+            "test_attempts_come_of_thousands_of_accounts_of_which_most_are_unknown "
             "test_attempts_come_since_a_moment_and_with_it test_attempts_come_up_to_the_limit "
             "test_attempts_come_by_pages test_before_an_attempt_that_nobody_knows_there_are_none "
             "test_of_attempts_of_one_moment_the_first_recorded_is_the_older "
@@ -90,33 +91,6 @@ class TestTakesThePageBehindTheMomentOfTheLast(Broken):
             last = [each for each in await self.inner.token_attempts() if each.id == kwargs.get("before")]
             found = await self.inner.token_attempts(*args, **kwargs)
             return [each for each in found if all(each.started_at < mark.started_at for mark in last)]
-
-
-class TestTakesTheFirstAccountAlone(Broken):
-    breaks = laws("test_attempts_come_of_several_accounts_in_one_order")
-
-    class Driver(Right):
-        async def token_attempts(self, ids: Collection[UUID] | None = None, **kwargs: Any) -> list[TokenAttempt]:  # type: ignore[override]
-            return await self.inner.token_attempts(ids and list(ids)[:1], **kwargs)
-
-
-class TestTakesOneAccountAfterTheOther(Broken):
-    breaks = laws("test_attempts_come_of_several_accounts_in_one_order")
-
-    class Driver(Right):
-        async def token_attempts(self, ids: Collection[UUID] | None = None, **kwargs: Any) -> list[TokenAttempt]:  # type: ignore[override]
-            if not ids:
-                return await self.inner.token_attempts(ids, **kwargs)
-            of = [await self.inner.token_attempts([id], **kwargs) for id in ids]
-            return [each for attempts in of for each in attempts][: kwargs.get("limit", 1000)]
-
-
-class TestTakesAllForNone(Broken):
-    breaks = laws("test_attempts_of_no_account_are_none")
-
-    class Driver(Right):
-        async def token_attempts(self, ids: Collection[UUID] | None = None, **kwargs: Any) -> list[TokenAttempt]:  # type: ignore[override]
-            return await self.inner.token_attempts(ids or None, **kwargs)
 
 
 class TestKnowsNoPages(Broken):

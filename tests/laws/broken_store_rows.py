@@ -38,6 +38,7 @@ class TestRoundsTimesToTheSecond(Broken):
         "test_an_attempt_comes_back_as_it_was test_an_attempt_that_is_recorded_again_is_replaced "
         "test_attempts_come_newest_first test_attempts_come_of_one_account "
         "test_attempts_come_of_several_accounts_in_one_order "
+        "test_attempts_come_of_thousands_of_accounts_of_which_most_are_unknown "
         "test_attempts_come_since_a_moment_and_with_it test_attempts_come_up_to_the_limit "
         "test_remove_leaves_attempts_and_audit_lines test_an_audit_entry_comes_back_as_it_was "
         "test_a_record_is_there_for_others_when_apply_returns "

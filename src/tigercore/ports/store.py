@@ -208,13 +208,14 @@ class AccountStore(Driver):
 
         Of those that began at one moment, the one that was recorded first is the older. With the id of an attempt as
         `before`, only those that stand behind it in this order: the next page. If there is none of that id: nothing.
+        Unknown ids of accounts are left out; an account that was removed is known by its attempts.
         """
 
     @abstractmethod
     async def attempt_statistics(
         self, ids: Collection[UUID] | None = None, *, since: datetime | None = None
     ) -> AttemptStatistics:
-        """Sum up the attempts that began at `since` or later, of these accounts or all."""
+        """Sum up the attempts that began at `since` or later, of these accounts or all; unknown ids are left out."""
 
     @abstractmethod
     async def claim_due_tokens(self, owner: str, lease: float, limit: int) -> list[TokenRow]:

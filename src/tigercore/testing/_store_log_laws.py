@@ -20,6 +20,7 @@ from tigercore.testing._store_samples import (
     attempt,
     audit_entry,
     full_audit_entry,
+    thousands_of_ids,
 )
 
 _HOUR = timedelta(hours=1)
@@ -62,6 +63,11 @@ class LogLaws(StoreLaws):
     async def test_attempts_of_no_account_are_none(self, store: AccountStore) -> None:
         await store.apply([Record(attempt(account_row().id))])
         assert [] == await store.token_attempts([])
+
+    async def test_attempts_come_of_thousands_of_accounts_of_which_most_are_unknown(self, store: AccountStore) -> None:
+        mine, others = attempt(account_row().id), attempt(account_row().id)
+        await store.apply([Record(mine), Record(others)])
+        assert [mine] == await store.token_attempts(thousands_of_ids(mine.account_id))
 
     async def test_attempts_come_since_a_moment_and_with_it(self, store: AccountStore) -> None:
         id = account_row().id

@@ -147,6 +147,11 @@ def full_key_ring() -> KeyRing:
     )
 
 
+def thousands_of_ids(*last: UUID) -> list[UUID]:
+    """Return ids of accounts that nobody knows, and these behind them."""
+    return [*(uuid4() for _ in range(2000)), *last]
+
+
 def at_version(row: AccountRow, version: int, **fields: Any) -> AccountRow:
     """Return the account as it was read at this version, with these fields changed."""
     return attrs.evolve(row, account=attrs.evolve(row.account, version=version, **fields))

@@ -12,17 +12,18 @@ import pytest
 from tigercore.model import RefreshTrigger, TokenRefreshStatus
 from tigercore.ports import AccountStore, AttemptStatistics, Record, TokenAttempt
 from tigercore.testing._store_laws import StoreLaws
-from tigercore.testing._store_samples import NOON, account_row, attempt
+from tigercore.testing._store_samples import NOON, account_row, attempt, thousands_of_ids
 
 _MORE_THAN_A_PAGE = 1001
 _SUCCEEDED, _LOST = TokenRefreshStatus.SUCCEEDED, TokenRefreshStatus.LOST
+_NOTHING = AttemptStatistics(0, {}, {}, None, None, {})
 
 
 class StatisticsLaws(StoreLaws):
     """Laws of what attempts come to: which are counted, how often, how long they took, and why they failed."""
 
     async def test_statistics_of_no_attempts_are_empty(self, store: AccountStore) -> None:
-        assert AttemptStatistics(0, {}, {}, None, None, {}) == await store.attempt_statistics()
+        assert _NOTHING == await store.attempt_statistics()
 
     async def test_statistics_count_each_status(self, store: AccountStore) -> None:
         expected = {status: often for often, status in enumerate(TokenRefreshStatus, start=1)}
@@ -58,8 +59,13 @@ class StatisticsLaws(StoreLaws):
         assert 2 == (await store.attempt_statistics([mine.account_id, yours.account_id])).attempts
 
     async def test_statistics_of_no_account_are_of_nothing(self, store: AccountStore) -> None:
-        await _record(store, attempt(_id()))
-        assert 0 == (await store.attempt_statistics([])).attempts
+        await _record(store, *_lost_and_succeeded(_id(), "others'", 9))
+        assert _NOTHING == await store.attempt_statistics([])
+
+    async def test_statistics_are_of_thousands_of_accounts_of_which_most_are_unknown(self, store: AccountStore) -> None:
+        mine, others = attempt(_id()), attempt(_id())
+        await _record(store, mine, others)
+        assert 1 == (await store.attempt_statistics(thousands_of_ids(mine.account_id))).attempts
 
     async def test_statistics_come_since_a_moment_and_with_it(self, store: AccountStore) -> None:
         early, late = _lost_and_succeeded(_id(), "early", 9), _lost_and_succeeded(_id(), "late", 1)

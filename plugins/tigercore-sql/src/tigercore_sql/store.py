@@ -34,13 +34,12 @@ from tigercore_sql.rows import (
     account_row,
     audit_line,
     known_moment,
-    microseconds,
     token_attempt,
     token_row,
     token_values,
 )
 from tigercore_sql.runner import Runner
-from tigercore_sql.statistics import read_statistics
+from tigercore_sql.statistics import chosen, read_statistics
 from tigercore_sql.tables import ACCOUNT, ATTEMPT, AUDIT, TOKEN
 
 _BEGAN, _RECORDED = ATTEMPT.c.started_at, ATTEMPT.c.number
@@ -111,14 +110,10 @@ class SqlAccountStore(AccountStore):
         limit: int = 1000,
     ) -> list[TokenAttempt]:
         """Return attempts, newest first, of these accounts or all, of one status or any."""
-        query = select(ATTEMPT).order_by(_BEGAN.desc(), _RECORDED.desc()).limit(limit)
+        query = select(ATTEMPT).where(chosen(ids, since)).order_by(_BEGAN.desc(), _RECORDED.desc()).limit(limit)
         if before is not None:
             mark = select(_BEGAN, _RECORDED).where(ATTEMPT.c.id == before).scalar_subquery()
             query = query.where(tuple_(_BEGAN, _RECORDED) < mark)
-        if ids is not None:
-            query = query.where(ATTEMPT.c.account_id.in_(ids))
-        if since is not None:
-            query = query.where(ATTEMPT.c.started_at >= microseconds(since))
         if status is not None:
             query = query.where(ATTEMPT.c.status == status.value)
         return [converted(ATTEMPT, each, token_attempt) for each in await self._all(ATTEMPT, query)]

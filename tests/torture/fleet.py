@@ -33,7 +33,7 @@ from tests.torture.zygote import ended, fork, kill
 from tigercore import Tigercore
 from tigercore import _refresh as rules
 from tigercore.errors import StoreUnavailable, TigerCoreError
-from tigercore.model import Token
+from tigercore.model import TigerAccount, Token
 from tigercore.ports import TokenAttempt
 
 WORKERS = 4
@@ -84,8 +84,8 @@ class Worker:
         keeper = tiger.tokens._source._refresher._keeper
         note = keeper.note
 
-        async def note_and_tell(attempt: TokenAttempt, fresh: Token) -> None:
-            await note(attempt, fresh)
+        async def note_and_tell(account: TigerAccount, attempt: TokenAttempt, fresh: Token) -> None:
+            await note(account, attempt, fresh)
             receive(self.folder, str(attempt.id))
 
         keeper.note = note_and_tell  # type: ignore[method-assign]

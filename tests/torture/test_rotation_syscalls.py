@@ -7,7 +7,7 @@ import pytest
 
 from tests.torture.conftest import Torture
 
-pytestmark = [pytest.mark.sqlite, pytest.mark.floor, pytest.mark.xdist_group("torture")]
+pytestmark = [pytest.mark.sqlite, pytest.mark.floor, pytest.mark.xdist_group("syscalls")]
 
 
 def test_a_rotation_that_is_hurt_at_any_system_call_loses_nothing_and_comes_to_its_end(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.torture.conftest import Torture
 
-pytestmark = [pytest.mark.sqlite, pytest.mark.floor, pytest.mark.xdist_group("torture")]
+pytestmark = [pytest.mark.sqlite, pytest.mark.floor, pytest.mark.xdist_group("syscalls")]
 
 
 def test_a_full_disk_is_told_in_words_and_loses_nothing_and_is_written_on_once_there_is_space(

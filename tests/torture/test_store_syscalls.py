@@ -6,7 +6,7 @@ import pytest
 
 from tests.torture.conftest import Torture
 
-pytestmark = [pytest.mark.sqlite, pytest.mark.floor, pytest.mark.xdist_group("torture")]
+pytestmark = [pytest.mark.sqlite, pytest.mark.floor, pytest.mark.xdist_group("syscalls")]
 
 
 @pytest.mark.parametrize("write", ["create", "update", "delete"])

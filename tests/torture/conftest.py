@@ -21,6 +21,7 @@ from tests.servers.needed import needed
 from tests.torture.backends import MISSING
 
 _ROOT = Path(__file__).parents[2]
+_AT_CALLS = {"syscalls", "rotation", "copying", "full_disk"}  # modules that strike at system calls
 _TO_END = 900.0  # seconds beyond its own after which a run hangs
 
 
@@ -42,18 +43,22 @@ def seconds() -> float:
     return float(os.environ.get("TIGERCORE_TORTURE_SECONDS", "8"))
 
 
-@pytest.fixture
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Wait for other tests of torture: pytest-xdist 3.8 overlooks its own groups under pytest 9.2."""
-    folder = tmp_path_factory.getbasetemp()
+@contextmanager
+def _in_turn(factory: pytest.TempPathFactory, module: str) -> Iterator[None]:
+    """Wait for other tests of torture of this kind: pytest-xdist 3.8 overlooks its own groups under pytest 9.2.
+
+    Storms load all cores; what strikes at system calls, one process at a time, may run beside one.
+    """
+    folder = factory.getbasetemp()
     shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    with (shared / "torture.lock").open("w") as lock:
+    kind = "syscalls" if module in _AT_CALLS else "storms"
+    with (shared / f"{kind}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 @pytest.fixture
-def torture(tmp_path: Path, alone: None) -> Torture:
+def torture(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Torture:
     """Return what runs one of the modules here, for so many seconds, with TIGERCORE_TORTURE_SEED or a new one."""
     seed = os.environ.get("TIGERCORE_TORTURE_SEED", str(random.SystemRandom().getrandbits(32)))
 
@@ -61,7 +66,8 @@ def torture(tmp_path: Path, alone: None) -> Torture:
         folder = tmp_path / "torture"
         folder.mkdir(mode=0o700)
         command = [sys.executable, "-m", f"tests.torture.{module}", str(folder), str(seconds), seed, *more]
-        return _run(command, seconds + _TO_END)
+        with _in_turn(tmp_path_factory, module):
+            return _run(command, seconds + _TO_END)
 
     return run
 

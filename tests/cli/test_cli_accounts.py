@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.conftest import NUMBER, OTHER, Desk, token
 
+pytestmark = pytest.mark.floor  # each of these starts programs
+
 
 def numbers(desk: Desk, *words: str) -> list[str]:
     return [each["account_number"] for each in desk("account", "list", "--json", *words).document]

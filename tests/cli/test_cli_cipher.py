@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.cli.conftest import NUMBER, OTHER, Desk, typed
 
+pytestmark = pytest.mark.floor  # each of these starts programs
+
 
 def ring(desk: Desk) -> Any:
     return desk("cipher", "status", "--json").document

@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.conftest import NUMBER, Desk, token
 
+pytestmark = pytest.mark.floor  # each of these starts programs
+
 
 def test_a_store_at_the_head_has_nothing_pending(desk: Desk) -> None:
     ended = desk("db", "status", "--json")

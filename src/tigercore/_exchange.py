@@ -204,6 +204,7 @@ class TokenExchange:
         except ClientError as error:
             with trio.move_on_after(_SAVE):
                 await self._lose(account, attempt, token, error)
+            self._hooks.notify("tigercore_token_refresh_failed", account=account, reason=str(error), failures=0)
         raise TokenRefreshError(f"{account.account_name}: no new token, and the store could not be told in time")
 
     async def _answer(self, account: TigerAccount, token: Token, claim: Claim) -> Token:

@@ -33,7 +33,29 @@ from tigercore.model import AuditResult, License, Secret, TigerAccount, Token, T
 from tigercore.ports import AccountStore, Change, Put, Record, TokenAttempt, TokenRow
 
 _log = logging.getLogger("tigercore.tokens")
+_PATIENCE = 5.0  # seconds to wait for what another task stores
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 30.0  # seconds before a store that is gone is tried again
+
+
+@final
+@attrs.define(eq=False)
+class _InHand:
+    """A token that this process is about to store: who tries can be told to try at once, and be waited for."""
+
+    done: trio.Event = attrs.field(factory=trio.Event)
+    _now: trio.Event = attrs.field(factory=trio.Event)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait, unless somebody is in a hurry."""
+        self._now = trio.Event()
+        with trio.move_on_after(seconds):
+            await self._now.wait()
+
+    async def hurry(self) -> None:
+        """Let it be tried now, and wait for a while until it is done."""
+        self._now.set()
+        with trio.move_on_after(_PATIENCE):
+            await self.done.wait()
 
 
 @final
@@ -61,7 +83,7 @@ class TokenKeeper:
         self._due = due
         self._clock = clock
         self._nursery = nursery
-        self._in_hand: set[str] = set()  # entries that somebody in this process is about to store
+        self._in_hand: dict[str, _InHand] = {}  # by the entry: what somebody in this process is about to store
 
     async def ready(self) -> None:
         """Pass if a token that is received now could be kept. :raises JournalUnusable: it could not."""
@@ -70,7 +92,7 @@ class TokenKeeper:
     async def note(self, account: TigerAccount, attempt: TokenAttempt, fresh: Token) -> None:
         """Write a token to the journal; if that fails the store is all there is, and the log says so."""
         name, entry = str(attempt.id), _written(account.developer, attempt, fresh)
-        self._in_hand.add(name)
+        self._in_hand[name] = _InHand()
         try:
             await self._journal.keep(name, self._vault.seal_entry(name, entry))
         except (JournalUnusable, KeyUnavailable) as error:
@@ -81,7 +103,7 @@ class TokenKeeper:
 
         Others may write meanwhile; the token that was issued last wins. If it `recovers` after failures, plugins hear.
         """
-        wait = _FIRST_WAIT
+        wait, mine = _FIRST_WAIT, self._in_hand.setdefault(str(attempt.id), _InHand())
         while True:
             family = self._snapshot.token_family(account)
             rows = [self._renewed(row, fresh, family, account.license) for row in family if self._takes(row, fresh)]
@@ -95,9 +117,13 @@ class TokenKeeper:
                     await self._snapshot.load()
             except (StoreUnavailable, KeyUnavailable) as error:
                 _log.warning("a new token of %s is not in the store yet: %s", account.account_name, error)
-                await trio.sleep(wait)
+                await mine.rest(wait)
                 wait = min(wait * 2, _LONGEST_WAIT)
         await self._strike_out(str(attempt.id))
+        if rows or held:
+            self._told(account, fresh, recovers=recovers)
+
+    def _told(self, account: TigerAccount, fresh: Token, *, recovers: bool) -> None:
         self._hooks.notify("tigercore_token_refreshed", account=account, expires_at=fresh.expires_at)
         if recovers:
             self._hooks.notify("tigercore_token_refresh_recovered", account=account)
@@ -108,20 +134,25 @@ class TokenKeeper:
             self._nursery.start_soon(partial(self.store, account, attempt, fresh, recovers=recovers))
 
     async def adopt(self) -> None:
-        """Store what processes that have died had received and could not store, and what this one could not."""
+        """Store what processes that have died had received and could not store, and what this one could not yet."""
         for name, sealed in (await self._journal.orphans()).items():
-            if name not in self._in_hand:
-                self._in_hand.add(name)
-                try:
-                    await self._adopt(name, sealed)
-                finally:
-                    self._in_hand.discard(name)
+            if name in self._in_hand:
+                await self._in_hand[name].hurry()
+                continue
+            mine = self._in_hand[name] = _InHand()
+            try:
+                await self._adopt(name, sealed)
+            finally:
+                self._in_hand.pop(name, None)
+                mine.done.set()
 
     async def _adopt(self, name: str, sealed: bytes) -> None:
         try:
             developer, attempt, fresh = _read(self._vault.open_entry(name, sealed))
         except (DecryptionFailed, KeyUnavailable):
             return  # of another installation: not ours to touch
+        except KeyError:
+            return _log.warning("the recovery journal holds %s.*.tgc of another version of tigercore: left alone", name)
         account = self._snapshot.account_of(developer)
         if account is None:
             return  # the last of its accounts is gone; should one come back, its token is here
@@ -137,7 +168,9 @@ class TokenKeeper:
             await self._journal.drop(name)
         except JournalUnusable as error:  # who finds it will see that
             _log.warning("a token is stored, and its entry is still in the journal: %s", error)
-        self._in_hand.discard(name)
+        mine = self._in_hand.pop(name, None)
+        if mine is not None:
+            mine.done.set()
 
     async def _is_stored(self, attempt: TokenAttempt) -> bool:
         done = await self._store.token_attempts(
@@ -191,7 +224,8 @@ class TokenKeeper:
         token = self._vault.readable_token(row)
         if token == fresh:
             return self._snapshot.is_held(row)
-        return rules.takes(row if token else attrs.evolve(row, issued_at=None), fresh)
+        unreadable = token is None and row.sealed is not None
+        return rules.takes(attrs.evolve(row, issued_at=None) if unreadable else row, fresh)
 
 
 def _written(developer: str, attempt: TokenAttempt, token: Token) -> str:

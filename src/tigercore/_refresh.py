@@ -136,8 +136,20 @@ def is_newer(token: Token | None, row: TokenRow) -> bool:
     return issued is not None and (row.issued_at is None or issued > row.issued_at)
 
 
+def buried(family: Sequence[TokenRow]) -> list[TokenRow]:
+    """Return the rows of a consent that a person has taken back: what a refresh still brings is not for them."""
+    return [attrs.evolve(row, sealed=None) for row in dead(family)]
+
+
+def is_buried(row: TokenRow) -> bool:
+    """Say whether a row has held a token, and was emptied."""
+    return row.sealed is None and row.issued_at is not None
+
+
 def takes(row: TokenRow, token: Token) -> bool:
     """Say whether a row that holds another token is to hold this one, just received: it is in use, and not ahead."""
+    if is_buried(row):
+        return False
     ahead = row.issued_at is not None and token.issued_at is not None and row.issued_at > token.issued_at
     return row.state is not TokenState.DISABLED and not ahead
 

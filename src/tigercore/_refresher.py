@@ -89,7 +89,9 @@ class Refresher:
             await self.give_back(account, claim)
             self._tell(account, error)
             raise
-        raise TokenRefreshError(f"{account.account_name}: its token is being changed by others all the time; try again")
+        told = f"{account.account_name}: its token is being changed by others all the time; try again"
+        self._mourn(account, told)
+        raise TokenRefreshError(told)
 
     async def settle(self, account: TigerAccount, claimed_by: str | None = None) -> bool:
         """Look into a token in doubt once nothing that was sent can change it any more; say whether it got a new one.
@@ -188,9 +190,9 @@ class Refresher:
                 self._exchange.heard(account, error)
             doubtful = self._exchange.put_off(family, TokenState.UNCERTAIN)
             await self._snapshot.commit([Put(row) for row in doubtful])
-            raise TokenRefreshError(
-                f"{account.account_name}: its token is in doubt, and asking failed: {error}"
-            ) from error
+            told = f"{account.account_name}: its token is in doubt, and asking failed: {error}"
+            self._mourn(account, told)
+            raise TokenRefreshError(told) from error
         self._exchange.heard(account, None)
         return alive
 
@@ -198,14 +200,16 @@ class Refresher:
         """Let plugins hear what kept a refresh from being begun; of one that was begun they have heard."""
         is_told = isinstance(error, TokenManagerError) and not isinstance(error, JournalUnusable)
         if isinstance(error, TigerCoreError) and not is_told:
-            failures = max((row.failures for row in self._snapshot.token_family(account)), default=0)
-            self._hooks.notify("tigercore_token_refresh_failed", account=account, reason=str(error), failures=failures)
+            self._mourn(account, str(error))
+
+    def _mourn(self, account: TigerAccount, reason: str) -> None:
+        failures = max((row.failures for row in self._snapshot.token_family(account)), default=0)
+        self._hooks.notify("tigercore_token_refresh_failed", account=account, reason=reason, failures=failures)
 
     async def _bury(self, account: TigerAccount, family: Sequence[TokenRow], why: str) -> NoReturn:
         lost = await self._lost(family)
         await self._keeper.end(rules.dead(family), lost, TokenRefreshStatus.LOST, why)
-        failures = max((row.failures for row in family), default=0)
-        self._hooks.notify("tigercore_token_refresh_failed", account=account, reason=why, failures=failures)
+        self._mourn(account, why)
         raise needs_a_person(account, why)
 
     async def _lost(self, family: Sequence[TokenRow]) -> list[TokenAttempt]:

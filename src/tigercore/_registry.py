@@ -158,7 +158,7 @@ class AccountRegistry:
         newest = refresh.newest(each for each in family if each.state in living and each.id != row.id)
         token = newest and self._vault.open_token(newest)
         if newest is None or token is None:
-            return attrs.evolve(refresh.dead([row])[0], sealed=None)
+            return attrs.evolve(refresh.dead([row])[0], sealed=None, issued_at=None)
         held = refresh.renewed(self._vault.seal_token(row, token), token, None, self._clock.now())
         return attrs.evolve(held, state=newest.state, owner=newest.owner, lease_until=newest.lease_until)
 

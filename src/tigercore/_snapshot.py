@@ -229,7 +229,7 @@ class Snapshot:
             match change:
                 case Put(AccountRow() as row):
                     self._keep(attrs.evolve(row, account=attrs.evolve(row.account, version=row.version + 1)))
-                case Put(TokenRow() as row):
+                case Put(TokenRow() as row) if row.id in self.rows:  # else a removal has overtaken it
                     self._keep_token(attrs.evolve(row, version=row.version + 1))
                 case Remove(id=account_id):
                     self._drop(account_id)

@@ -9,7 +9,13 @@ from tigercore._enrolment import type_of
 from tigercore._vault import Vault, endpoint_of
 from tigercore.accounts import TigerAccountManager
 from tigercore.audit import AuditLog
-from tigercore.errors import AccountValidationError, ClientError, TokenManagerError, TokenNeedsReauthorisation
+from tigercore.errors import (
+    AccountValidationError,
+    ClientError,
+    TokenManagerError,
+    TokenNeedsReauthorisation,
+    TokenValidationError,
+)
 from tigercore.model import (
     AuditResult,
     Authentication,
@@ -91,16 +97,17 @@ class LoginManager:
 
         :raises AccountValidationError: the account signs with a key.
         :raises TokenNeedsReauthorisation: it holds no grant.
+        :raises TokenRefreshError: somebody works on it now; log out again.
         :raises TokenManagerError: the grant is gone here, and may live on at the issuer.
         """
         _require_grant(account, "log out of")
-        async with self._tokens.writing(account):  # no refresh brings another meanwhile
-            token = self._tokens.standing_token(account)
-            if token is None:
-                raise TokenNeedsReauthorisation(f"{account.account_name} holds no grant")
+        async with self._tokens.writing(account):
             try:
+                token = await self._tokens.grant_of_now(account)
+                if token is None:
+                    raise TokenNeedsReauthorisation(f"{account.account_name} holds no grant")
                 await self._client.revoke(self._accounts.signer(account), token)
-            except ClientError as error:
+            except (ClientError, TokenValidationError) as error:
                 await self._forget(account, AuditResult.FAILURE, type(error).__name__)
                 told = f"{account.account_name}: its grant is deleted here, but its issuer was not reached or refused"
                 raise TokenManagerError(f"{told} ({error}): end the consent in the issuer's portal") from error

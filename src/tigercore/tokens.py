@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import final
 from uuid import UUID
 
-import attrs
 import trio
 
 from tigercore import _refresh as rules
@@ -21,6 +20,7 @@ from tigercore._vault import Vault
 from tigercore.accounts import TigerAccountManager
 from tigercore.clock import Clock
 from tigercore.errors import (
+    ClientError,
     PortError,
     SigningFrozen,
     StaleVersion,
@@ -102,6 +102,18 @@ class TokenManager:
         """
         return self._source.standing_token(account)
 
+    async def grant_of_now(self, account: TigerAccount) -> Token | None:
+        """Return the grant of an account as the store has it, whatever its age, for the one who ends it.
+
+        :raises TokenRefreshError: a process is about to get another in its place.
+        :raises TokenManagerError: it has none, or it cannot be opened.
+        """
+        await self._snapshot.load()
+        now = self._snapshot.now()
+        if any(rules.is_leased(row, now) for row in self._snapshot.token_family(account)):
+            raise TokenRefreshError(f"{account.account_name}: its grant is being refreshed; try again in a minute")
+        return self._source.standing_token(account)
+
     def has_ended(self, account: TigerAccount) -> bool:
         """Say whether the token of an account is over for good, as far as that may be judged here."""
         return self._source.has_ended(account)
@@ -129,7 +141,7 @@ class TokenManager:
 
         :raises TokenManagerError: others write it again and again.
         """
-        await self._rewrite(account, lambda family: [attrs.evolve(row, sealed=None) for row in rules.dead(family)])
+        await self._rewrite(account, rules.buried)
 
     async def validate_token(self, account: TigerAccount) -> TokenValidation:
         """Ask the gateway whether it takes the account's key and token now."""
@@ -137,7 +149,7 @@ class TokenManager:
             token = await self.token_for(account)
             alive = await self._client.probe(self._accounts.signer(account), token)
             return await self._validated(account, token, alive=alive)
-        except (TokenManagerError, PortError, SigningFrozen) as error:
+        except (TokenManagerError, ClientError, PortError, SigningFrozen) as error:
             return TokenValidation(False, str(error))
 
     async def _validated(self, account: TigerAccount, token: Token | None, *, alive: bool) -> TokenValidation:
@@ -204,14 +216,14 @@ class TokenManager:
         return rules.released(family, TokenState.VALID, due)
 
     async def _rewrite(self, account: TigerAccount, change: Callable[[Sequence[TokenRow]], list[TokenRow]]) -> None:
-        """Write what a change makes of a developer's rows, as often as others are faster.
+        """Write what a change makes of a developer's rows, all that there are, as often as others are faster.
 
         :raises TokenRefreshError: they are so again and again.
         """
         for _ in range(_TRIES):
+            await self._snapshot.load()
             with suppress(StaleVersion):
                 return await self._snapshot.commit([Put(row) for row in change(self._snapshot.token_family(account))])
-            await self._snapshot.load()
         raise TokenRefreshError(f"{account.account_name}: its token is being changed by others all the time; try again")
 
     async def get_token_status(self, account: TigerAccount) -> TokenStatus:

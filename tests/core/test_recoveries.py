@@ -3,95 +3,52 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import attrs
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tests.conftest import World, add
+from tests.conftest import World
+from tests.core.processes import (
+    METHOD,
+    Listener,
+    ends_well,
+    holder,
+    journalled,
+    killed_before_its_commit,
+    process,
+    refresh_while_the_store_is_away,
+    refreshes,
+    statuses,
+    timed_world,
+)
 from tigercore import (
     JournalUnusable,
     NotProcessed,
     OutcomeUnknown,
     StoreUnavailable,
-    TigerAccount,
-    Tigercore,
     TokenRefreshStatus,
     TokenState,
     Unauthorized,
-    hookimpl,
-    run_on,
+    _keeper,
 )
 from tigercore._outage import Outage
 from tigercore._plugins import Hooks
-from tigercore.app import Ports
-from tigercore.ports import Change, Record, TokenAttempt, TokenRow
+from tigercore.ports import Change, Put, TokenRow
 from tigercore.settings import TokenSettings
 from tigercore.testing._gateway import token_text
-from tigercore.testing._scripted_client import ScriptedTigerClient
-from tigercore.testing._toy_cipher import ToyCipher, ToyOptions
-from tigercore.testing.clock import ManualClock, driver_context
+from tigercore.testing.clock import ManualClock
 
-METHOD = "user_token_refresh"
 DAY = 86_400.0
 STUCK = TokenSettings().lease + 120.0  # seconds without a sign of life
 
 
 @pytest.fixture
 def world() -> World:
-    """Return a world whose gateway goes by the clock of the test: else what it issues bears the real date."""
-    clock = ManualClock()
-    return World(clock=clock, client=ScriptedTigerClient(context=driver_context(clock)))
-
-
-@asynccontextmanager
-async def process(world: World, seed: int, journal: Path | None = None, **tokens: object) -> AsyncIterator[Tigercore]:
-    """Open a process of its own on the store; `seed` makes the name by which others know it."""
-    cipher = ToyCipher(ToyOptions("root"), driver_context(world.clock))
-    ports = Ports(world.store, cipher, world.client, world.balancers)
-    settings = attrs.evolve(world.settings, tokens=TokenSettings(**tokens))  # type: ignore[arg-type]
-    rng = random.Random(seed)
-    async with run_on(ports, settings, hooks=world.hooks, clock=world.clock, rng=rng, journal=journal) as tiger:
-        yield tiger
-
-
-async def holder(tiger: Tigercore, world: World, developer: int = 1) -> TigerAccount:
-    return await add(tiger, license="TBHK", token=token_text(world.clock.now()), tiger_id=f"{20160000 + developer}")
-
-
-def refreshes(world: World) -> int:
-    """Return how often the gateway was asked for a token."""
-    return sum(method == METHOD for _, method, _ in world.client.calls)
-
-
-async def statuses(world: World) -> list[TokenRefreshStatus]:
-    return [each.status for each in await world.store.token_attempts()]
-
-
-def journalled(folder: Path) -> list[Path]:
-    return list(folder.glob("*.tgc"))
-
-
-class Listener:
-    """Hear of tokens that were refreshed."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-        self.refreshed = trio.Event()
-
-    @hookimpl
-    def tigercore_token_refreshed(self, account: TigerAccount) -> None:
-        self.heard.append("refreshed")
-        self.refreshed.set()
-
-    @hookimpl
-    def tigercore_token_refresh_recovered(self, account: TigerAccount) -> None:
-        self.heard.append("recovered")
+    return timed_world()
 
 
 @pytest.fixture
@@ -101,37 +58,6 @@ def listener(world: World) -> Listener:
 
 
 # -- of the store ----------------------------------------------------------------------------------------------
-
-
-def ends_well(change: Change) -> bool:
-    return (
-        isinstance(change, Record)
-        and isinstance(change.entry, TokenAttempt)
-        and change.entry.status is TokenRefreshStatus.SUCCEEDED
-    )
-
-
-async def killed_before_its_commit(
-    world: World, tiger: Tigercore, account: TigerAccount, mock_clock: MockClock
-) -> None:
-    """Let a process receive a token that it journals, and end before the store has taken it."""
-    received, apply = trio.Event(), world.store.apply
-
-    async def refuse(changes: Sequence[Change]) -> int:
-        if any(map(ends_well, changes)):
-            received.set()
-            raise StoreUnavailable("the connection was lost")
-        return await apply(changes)
-
-    world.clock.advance(60)
-    world.store.apply = refuse  # type: ignore[method-assign]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(tiger.tokens.refresh_token, account)
-        await received.wait()
-        nursery.cancel_scope.cancel()
-        mock_clock.jump(20)  # longer than a token that was just received is kept from being cancelled
-    tiger.tokens._nursery.cancel_scope.cancel()
-    world.store.apply = apply  # type: ignore[method-assign]
 
 
 async def test_a_token_whose_process_was_killed_between_reply_and_commit_is_stored_by_the_next(
@@ -208,16 +134,6 @@ async def test_an_attempt_whose_token_is_being_stored_is_not_called_lost(
     assert [TokenRefreshStatus.SUCCEEDED] == await statuses(world)
 
 
-async def refresh_while_the_store_is_away(world: World, tiger: Tigercore, account: TigerAccount) -> None:
-    """Let the gateway's reply meet a store that takes nothing; who asked has the token, and the store has not."""
-    world.clock.advance(60)
-    world.client.latency = 1.0
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(tiger.tokens.refresh_token, account)
-        await wait_all_tasks_blocked()
-        world.backend.broken = True
-
-
 async def test_plugins_hear_of_a_refresh_once_the_store_has_it(
     world: World, listener: Listener, autojump_clock: MockClock
 ) -> None:
@@ -256,6 +172,84 @@ async def test_a_disk_that_keeps_an_entry_of_the_journal_spoils_no_refresh(
     assert ["refreshed"] == listener.heard
 
 
+async def test_an_entry_of_another_version_is_left_alone_and_ends_nobody(
+    world: World, mock_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_keeper, "_written", lambda *_: '{"of": "tomorrow"}')
+    async with process(world, 1, tmp_path / "j") as dying:
+        account = await holder(dying, world)
+        await killed_before_its_commit(world, dying, account, mock_clock)
+    async with process(world, 2, tmp_path / "j") as tiger:
+        await tiger.tokens._source._refresher._keeper.adopt()
+    assert 1 == len(journalled(tmp_path / "j"))
+
+
+async def test_plugins_hear_nothing_of_a_token_that_came_too_late(
+    world: World, listener: Listener, autojump_clock: MockClock
+) -> None:
+    async with process(world, 1) as tiger:
+        account = await holder(tiger, world)
+        await refresh_while_the_store_is_away(world, tiger, account)
+        world.clock.advance(60)
+        await trio.sleep(0.01)
+        world.backend.broken = False
+        await tiger.accounts.update_tokens(account.id, token_text(world.clock.now()))
+        await trio.sleep(60)
+    assert [TokenRefreshStatus.LOST] == await statuses(world)
+    assert [] == listener.heard
+
+
+async def test_a_token_in_hand_is_stored_at_once_if_somebody_needs_it(
+    world: World, mock_clock: MockClock, tmp_path: Path
+) -> None:
+    received, apply = trio.Event(), world.store.apply
+
+    async def refuse(changes: Sequence[Change]) -> int:
+        if any(map(ends_well, changes)):
+            received.set()
+            raise StoreUnavailable("the connection was lost")
+        return await apply(changes)
+
+    async with process(world, 1, tmp_path / "j") as tiger:
+        account = await holder(tiger, world)
+        world.store.apply = refuse  # type: ignore[method-assign]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tiger.tokens.refresh_token, account)
+            await received.wait()
+            mock_clock.jump(20)  # longer than who asked waits for the store
+        await wait_all_tasks_blocked(0.1)
+        world.store.apply = apply  # type: ignore[method-assign]
+        await tiger.tokens._source._refresher._keeper.adopt()
+        assert [TokenRefreshStatus.SUCCEEDED] == await statuses(world)
+    assert [] == journalled(tmp_path / "j")
+
+
+async def test_a_token_row_whose_account_was_removed_meanwhile_is_not_kept(
+    world: World, autojump_clock: MockClock
+) -> None:
+    apply = world.store.apply
+
+    async def late(changes: Sequence[Change]) -> int:
+        """Carry the taking of a lease out, and tell so after what others do."""
+        revision = await apply(changes)
+        if any(isinstance(each, Put) and each.row.id == account.id for each in changes):
+            await trio.sleep(0.05)
+        return revision
+
+    async with process(world, 1, auto_refresh=True) as tiger:
+        account = await holder(tiger, world)
+        await wait_all_tasks_blocked()
+        tiger.tokens._snapshot.fall_behind = lambda: None  # type: ignore[method-assign]  # a feed that is late
+        world.store.apply = late  # type: ignore[method-assign]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tiger.tokens.refresh_token, account)
+            await wait_all_tasks_blocked()
+            await tiger.accounts.delete_account(account.id)
+        await trio.sleep(5)
+        assert tiger.tokens.scheduler_status().running
+        assert {} == dict(tiger.tokens._snapshot.tokens)
+
+
 async def test_a_disk_that_keeps_what_is_stored_already_ends_no_process(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -270,29 +264,6 @@ async def test_a_disk_that_keeps_what_is_stored_already_ends_no_process(
             await keeper.adopt()
     assert [TokenRefreshStatus.SUCCEEDED] == await statuses(world)
     assert 1 == len(journalled(tmp_path / "j"))
-
-
-class Mourner:
-    """Hear of refreshes that failed."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, int]] = []
-
-    @hookimpl
-    def tigercore_token_refresh_failed(self, reason: str, failures: int) -> None:
-        self.heard.append((reason, failures))
-
-
-async def test_plugins_hear_of_a_refresh_that_could_not_be_begun(world: World, tmp_path: Path) -> None:
-    world.hooks = Hooks([mourner := Mourner()])
-    tmp_path.joinpath("j").mkdir()
-    tmp_path.joinpath("j").chmod(0o777)
-    async with process(world, 1, tmp_path / "j", auto_refresh=True) as tiger:
-        await holder(tiger, world)
-        world.clock.advance(20 * DAY)
-        await tiger.tokens.start_background_refresh_scheduler()
-        await trio.testing.wait_all_tasks_blocked(0.2)
-    assert [(True, 1)] == [("chmod 700" in reason, failures) for reason, failures in mourner.heard]
 
 
 async def test_what_a_process_that_died_has_leased_is_refreshed_by_a_command(world: World) -> None:

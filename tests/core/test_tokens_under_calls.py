@@ -13,6 +13,7 @@ from tigercore import (
     AccountStatus,
     AccountValidationError,
     AuditResult,
+    ClientError,
     NotProcessed,
     OutcomeUnknown,
     RateLimited,
@@ -267,6 +268,14 @@ async def test_a_refresh_without_a_store_is_one_that_failed(
     await tiger.tokens.refresh_token(holder)  # so that the next one asks the store about the last
     world.backend.broken = True
     assert not (await tiger.tokens.refresh_token(holder)).success
+
+
+@pytest.mark.parametrize("error", [NotProcessed, OutcomeUnknown])
+async def test_a_validation_without_a_gateway_is_one_that_failed(
+    world: World, tiger: Tigercore, holder: TigerAccount, error: type[ClientError]
+) -> None:
+    world.client.fail(None, "accounts", error("accounts", "no answer"))
+    assert (False, "accounts: no answer") == await tiger.tokens.validate_token(holder)
 
 
 async def test_a_validation_without_a_store_is_one_that_failed(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import attrs
@@ -83,10 +83,9 @@ def ends_well(change: Change) -> bool:
     )
 
 
-async def killed_before_its_commit(
-    world: World, tiger: Tigercore, account: TigerAccount, mock_clock: MockClock
-) -> None:
-    """Let a process receive a token that it journals, and end before the store has taken it."""
+@contextmanager
+def no_commit(world: World) -> Iterator[trio.Event]:
+    """Let no token into the store; the event comes when one was received."""
     received, apply = trio.Event(), world.store.apply
 
     async def refuse(changes: Sequence[Change]) -> int:
@@ -95,15 +94,25 @@ async def killed_before_its_commit(
             raise StoreUnavailable("the connection was lost")
         return await apply(changes)
 
-    world.clock.advance(60)
     world.store.apply = refuse  # type: ignore[method-assign]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(tiger.tokens.refresh_token, account)
-        await received.wait()
-        nursery.cancel_scope.cancel()
-        mock_clock.jump(20)  # longer than a token that was just received is kept from being cancelled
-    tiger.tokens._nursery.cancel_scope.cancel()
-    world.store.apply = apply  # type: ignore[method-assign]
+    try:
+        yield received
+    finally:
+        world.store.apply = apply  # type: ignore[method-assign]
+
+
+async def killed_before_its_commit(
+    world: World, tiger: Tigercore, account: TigerAccount, mock_clock: MockClock
+) -> None:
+    """Let a process receive a token that it journals, and end before the store has taken it."""
+    world.clock.advance(60)
+    with no_commit(world) as received:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tiger.tokens.refresh_token, account)
+            await received.wait()
+            nursery.cancel_scope.cancel()
+            mock_clock.jump(20)  # longer than a token that was just received is kept from being cancelled
+        tiger.tokens._nursery.cancel_scope.cancel()
 
 
 async def refresh_while_the_store_is_away(world: World, tiger: Tigercore, account: TigerAccount) -> None:

@@ -19,6 +19,7 @@ from tests.core.processes import (
     holder,
     journalled,
     killed_before_its_commit,
+    no_commit,
     process,
     refresh_while_the_store_is_away,
     refreshes,
@@ -29,7 +30,6 @@ from tigercore import (
     JournalUnusable,
     NotProcessed,
     OutcomeUnknown,
-    StoreUnavailable,
     TokenRefreshStatus,
     TokenState,
     Unauthorized,
@@ -202,23 +202,14 @@ async def test_plugins_hear_nothing_of_a_token_that_came_too_late(
 async def test_a_token_in_hand_is_stored_at_once_if_somebody_needs_it(
     world: World, mock_clock: MockClock, tmp_path: Path
 ) -> None:
-    received, apply = trio.Event(), world.store.apply
-
-    async def refuse(changes: Sequence[Change]) -> int:
-        if any(map(ends_well, changes)):
-            received.set()
-            raise StoreUnavailable("the connection was lost")
-        return await apply(changes)
-
     async with process(world, 1, tmp_path / "j") as tiger:
         account = await holder(tiger, world)
-        world.store.apply = refuse  # type: ignore[method-assign]
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(tiger.tokens.refresh_token, account)
-            await received.wait()
-            mock_clock.jump(20)  # longer than who asked waits for the store
-        await wait_all_tasks_blocked(0.1)
-        world.store.apply = apply  # type: ignore[method-assign]
+        with no_commit(world) as received:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(tiger.tokens.refresh_token, account)
+                await received.wait()
+                mock_clock.jump(20)  # longer than who asked waits for the store
+            await wait_all_tasks_blocked(0.1)
         await tiger.tokens._source._refresher._keeper.adopt()
         assert [TokenRefreshStatus.SUCCEEDED] == await statuses(world)
     assert [] == journalled(tmp_path / "j")

@@ -39,7 +39,7 @@ _STRATEGIES: Final = {"round_robin", "random", "least_used", "fastest_response"}
 def run(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     place = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
-        [*DEMO, "--seconds", "4", "--json"], env=_env(place), capture_output=True, text=True, timeout=PATIENCE
+        [*DEMO, "--seconds", "8", "--json"], env=_env(place), capture_output=True, text=True, timeout=PATIENCE
     )
     assert [] == list(place.iterdir())
     return done
